@@ -1,8 +1,10 @@
 /*
  * The sandbox's native helper: `prepare` and `host` run on the host side, `inside` is pid 1 of a
- * deployment's sandbox. It holds mechanism only; every policy (mounts, limits, the seccomp filter)
- * comes from the TypeScript side as arguments or as frames.
+ * deployment's sandbox; `hook` starts what changes the provider's own zone. It holds mechanism
+ * only; every policy (mounts, limits, the seccomp filter) comes from the TypeScript side as
+ * arguments or as frames.
  */
+#include "hook.h"
 #include "host.h"
 #include "inside.h"
 
@@ -13,6 +15,7 @@ int main(int argc, char **argv) {
   if (argc == 2 && !strcmp(argv[1], "inside")) return inside_main();
   if (argc == 2 && !strcmp(argv[1], "prepare")) return prepare_main();
   if (argc > 2 && !strcmp(argv[1], "host")) return host_main(argc - 2, argv + 2);
+  if (argc > 3 && !strcmp(argv[1], "hook")) return hook_main(argc - 2, argv + 2);
   dprintf(2, "khachapuri-init: the provider starts this; see sandbox/init/\n");
   return 2;
 }

@@ -16,6 +16,7 @@ import { whyUnreachable } from "../../unreachable.ts";
 import { recordsPath } from "../deployment/records.ts";
 import { findRuntimes } from "../program/runtimes.ts";
 import { openBackstage } from "../program/stage.ts";
+import { judgeCertificate, seeCertificate } from "./certificate_look.ts";
 import { judgeEndpoint } from "./chain_endpoints.ts";
 import { checkExact } from "./exact_scheme.ts";
 import type { Finding, Findings, Look } from "./findings.ts";
@@ -59,6 +60,7 @@ const PARTS = [
   "exact",
   "name",
   "dns",
+  "certificate",
   "web domain",
 ];
 
@@ -85,6 +87,11 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
   const { connected } = seen;
   if (connected) await lookAtEndpoints(connected, findings, now);
   if (provider?.names.enabled) await findings.look("dns", () => checkNameServers(provider));
+  const certificate = provider && await seeCertificate(config, provider);
+  if (provider && certificate) {
+    const judge = () => Promise.resolve().then(() => judgeCertificate(certificate, provider, now()));
+    await findings.look("certificate", judge);
+  }
   if (provider && connected) {
     await findings.look("exact", () => checkExact(connected, provider));
     await findings.look("earnings", () => checkEarnings(connected, provider));

@@ -1,4 +1,5 @@
 /** What commands of this machine may ask of a provider that runs: its verbs (control/). */
+import type { CertificateKeeper } from "../acme/keeper.ts";
 import type { Control } from "../control/control_server.ts";
 
 /** The answer to `status`. */
@@ -13,4 +14,16 @@ export interface Status {
 /** Has the verbs handled. */
 export function takeCommands(control: Control, status: Status): void {
   control.on("status", () => Promise.resolve(status));
+}
+
+/** `certificate` tells how it goes; `renew-certificate` has one now, and tells then. */
+export function takeCertificateCommands(
+  control: Pick<Control, "on">,
+  keeper: Pick<CertificateKeeper, "report" | "renewNow">,
+): void {
+  control.on("certificate", () => Promise.resolve(keeper.report()));
+  control.on("renew-certificate", async () => {
+    await keeper.renewNow();
+    return keeper.report();
+  });
 }

@@ -10,8 +10,12 @@ import { extendAheadMs } from "../call/paid_time.ts";
 import { addressPrefix } from "../http/address_prefix.ts";
 import { senderOf } from "../http/forwarded.ts";
 import type { Handle } from "../http/request.ts";
+import type { CertificateSource } from "../wire/certificate.ts";
 import { listen, type Listener } from "../wire/listener.ts";
-import { takeCommands } from "./commands.ts";
+import { certificateMetrics, withCertificate } from "./certificate_look.ts";
+import { type CertificateRoom, openCertificateRoom } from "./certificate_room.ts";
+import { takeCertificateCommands, takeCommands } from "./commands.ts";
+import type { RouteParts } from "./parts.ts";
 import { createRoutes } from "./routes.ts";
 import { openProvider } from "./wiring.ts";
 
@@ -43,9 +47,13 @@ export async function startProvider(
   const provider = requireProvider(config);
   await using stack = new AsyncDisposableStack();
   const { parts, lock, control } = await openProvider(config, { log, now }, stack);
-  const listener = await openListener(config, provider, createRoutes(parts), log);
+  const room = await openCertificateRoom(config, provider, { log, now }, stack);
+  const routes = createRoutes(room ? watched(parts, room, now) : parts);
+  const listener = await openListener(config, provider, routes, log, room?.keeper);
   await lock.announce(listener.url);
   takeCommands(control, { pid: Deno.pid, url: listener.url, since: now() });
+  if (room) takeCertificateCommands(control, room.keeper);
+  await room?.start();
   const owned = stack.move();
   log.info("serving", { url: listener.url, name: provider.name, escrow: parts.seller.escrow });
   return {
@@ -62,28 +70,46 @@ export async function startProvider(
   };
 }
 
-/** Listens where the configuration says; port 0 lets the system choose. */
+/** The parts, with what is to be said of a certificate that is kept. */
+function watched(parts: RouteParts, { keeper }: CertificateRoom, now: () => number): RouteParts {
+  const metrics = certificateMetrics({
+    notAfter: () => keeper.report().certificate?.notAfter ?? null,
+    failures: () => keeper.report().failures,
+    now,
+  });
+  return {
+    ...parts,
+    health: withCertificate(parts.health, () => keeper.trouble()),
+    metrics: [...parts.metrics, ...metrics],
+  };
+}
+
+/**
+ * Listens where the configuration says; port 0 lets the system choose.
+ * @param source of a certificate that is kept here, in the place of files
+ */
 export function openListener(
   config: Config,
   { listen: place, tls, trustedProxies, forwardedField }: ProviderConfig,
   handle: Handle,
   log: Log,
+  source?: CertificateSource,
 ): Promise<Listener> {
   const trusted = { addresses: trustedProxies, field: forwardedField };
   const [, hostname = "127.0.0.1", port = "8402"] = /^(.*):([0-9]+)$/.exec(place) ?? [];
   return listen({
     hostname,
     port: Number(port),
-    tls: tls
+    tls: source ?? (tls
       ? { cert: resolveFromHome(config, tls.cert), key: resolveFromHome(config, tls.key) }
-      : null,
+      : null),
     handle,
     log,
     // Behind a proxy are many callers, who would share its bound.
     networkOf: (address) => trustedProxies.has(address) ? null : addressPrefix(address),
     senderOf: ({ socket, headers }) =>
       senderOf(
-        { address: socket.remoteAddress ?? "", isTls: tls !== undefined },
+        { address: socket.remoteAddress ?? "", isTls: (source ?? tls) !== undefined },
         (name) => headers[name]?.toString() ?? null,
         trusted,
       ),

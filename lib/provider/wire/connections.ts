@@ -33,6 +33,8 @@ const PATIENCE_MS = {
 export interface ConnectionsOptions {
   /** What shares one bound with an address; null: it stands for many callers, and has none. */
   networkOf(address: string): string | null;
+  /** Whether nothing is to be said before TLS stands. */
+  readonly isTls?: boolean;
   now?: () => number;
 }
 
@@ -128,9 +130,15 @@ export class Connections {
     for (const connection of this.#all) {
       if (connection.age() <= PATIENCE_MS[connection.state]) continue;
       if (connection.state === "ending") connection.cut();
-      else if (connection.state === "new") refuseLateHead(connection.socket);
+      else if (connection.state === "new" && this.#maySay(connection)) {
+        refuseLateHead(connection.socket);
+      }
       else connection.destroy();
     }
+  }
+
+  #maySay({ below }: Connection): boolean {
+    return below !== null || !this.#options.isTls;
   }
 
   /** Takes no new ones, lets what is served end for `graceMs`, and then ends all. */

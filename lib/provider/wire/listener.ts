@@ -6,7 +6,12 @@ import { KhachapuriError } from "../../errors.ts";
 import { HEAD_TIMEOUT_MS } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import type { Handle, Sender } from "../http/request.ts";
-import { Certificate, type CertificateFiles } from "./certificate.ts";
+import {
+  Certificate,
+  type CertificateFiles,
+  type CertificateSource,
+  type KeyPair,
+} from "./certificate.ts";
 import type { Connection } from "./connection.ts";
 import { Connections, type ConnectionsOptions } from "./connections.ts";
 import type { ExchangeParts } from "./exchange.ts";
@@ -30,7 +35,7 @@ export interface ListenOptions
   /** 0 lets the system choose. */
   readonly port: number;
   /** null: no TLS, which a proxy before us does, or nobody. */
-  readonly tls: CertificateFiles | null;
+  readonly tls: CertificateFiles | CertificateSource | null;
   readonly handle: Handle;
   readonly log: Log;
   /** Who sent a request, from the address at the other end and what the request says. */
@@ -46,7 +51,7 @@ const PROTOCOLS = ["h2", "http/1.1", "http/1.0"];
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { hostname, tls, log } = options;
-  const connections = new Connections(options);
+  const connections = new Connections({ ...options, isTls: tls !== null });
   const parts: ExchangeParts = { ...options, tunnels: new Tunnels(options) };
   const secured = tls && await serveTls(tls, parts, connections);
   const server = secured?.server ?? createServer(HTTP1_OPTIONS);
@@ -83,17 +88,18 @@ interface Secured {
 }
 
 async function serveTls(
-  files: CertificateFiles,
+  from: CertificateFiles | CertificateSource,
   parts: ExchangeParts,
   connections: Connections,
 ): Promise<Secured> {
-  const certificate = await Certificate.open(files);
+  const certificate = "first" in from ? from : await Certificate.open(from);
   const http2 = await createHttp2(parts, connections);
   // Loaded where it is wanted only: it takes memory (`deno task bench hot`, column "idle RSS").
   const { createServer } = await import("node:https");
+  const { standBefore } = await import("./tls_door.ts");
   const server = createServer({
     ...HTTP1_OPTIONS,
-    ...certificate.first,
+    ...(certificate.first ?? {}),
     ALPNProtocols: PROTOCOLS,
     handshakeTimeout: HEAD_TIMEOUT_MS,
   });
@@ -109,7 +115,12 @@ async function serveTls(
     readHttp1(connection, connections);
   });
   server.on("tlsClientError", (_error: Error, socket: TLSSocket) => void socket.destroy());
-  const use = (pair: typeof certificate.first) => server.setSecureContext(pair);
+  let hasCertificate = certificate.first !== null;
+  standBefore(server, certificate, () => hasCertificate);
+  const use = (pair: KeyPair) => {
+    server.setSecureContext(pair);
+    hasCertificate = true;
+  };
   certificate.watch(use, parts.log);
   return {
     server,
@@ -143,10 +154,16 @@ const WHY: Readonly<Record<string, readonly [why: string, hint: string]>> = {
   ENOTFOUND: ["it is no address", "write it as HOST:PORT, e.g. 127.0.0.1:8402"],
 };
 
-function cannotListen(hostname: string, port: number, cause: Error): KhachapuriError {
+/** @param setting of config.json that says where */
+export function cannotListen(
+  hostname: string,
+  port: number,
+  cause: Error,
+  setting = "provider.listen",
+): KhachapuriError {
   const [why = cause.message, hint] = WHY[(cause as { code?: string }).code ?? ""] ?? [];
   return new KhachapuriError("invalid_config", `cannot listen on ${hostname}:${port}: ${why}`, {
     cause,
-    hints: [...(hint ? [hint] : []), "provider.listen in config.json says where"],
+    hints: [...(hint ? [hint] : []), `${setting} in config.json says where`],
   });
 }
