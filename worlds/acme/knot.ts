@@ -40,6 +40,7 @@ export async function startKnot(zone: string, records: readonly string[] = []): 
       "",
     ].join("\n"),
   );
+  await Deno.mkdir(join(dir, "db"));
   await Deno.writeTextFile(join(dir, "knot.conf"), configuration(dir, port, zone));
   const child = new Deno.Command(KNOTD, {
     args: ["-c", join(dir, "knot.conf")],

@@ -17,6 +17,9 @@ export interface CaRequestsOptions {
   readonly timeoutMs?: number;
 }
 
+/** Section 6.1 asks for one. */
+const USER_AGENT = "khachapuri acme-client";
+
 export type CaRequest = (url: string, method: string, parts?: RequestParts) => Promise<Answer>;
 
 /**
@@ -28,8 +31,8 @@ export function caRequests(options: CaRequestsOptions): CaRequest {
     const place = placeOf(url);
     const response = await send(options, place, {
       method: method.toUpperCase(),
-      headers,
-      ...(data === undefined ? {} : { body: JSON.stringify(data) }),
+      headers: { ...headers, "user-agent": USER_AGENT },
+      ...(data === undefined ? {} : signed(headers, data)),
     });
     const text = await textOf(response, place);
     const answer: Answer = {
@@ -41,6 +44,12 @@ export function caRequests(options: CaRequestsOptions): CaRequest {
     throwUnlessNonce(answer, place, options.now());
     return answer;
   };
+}
+
+/** RFC 8555, section 6.2. */
+function signed(headers: Record<string, string>, data: unknown): RequestInit {
+  const type = { "content-type": "application/jose+json", "user-agent": USER_AGENT };
+  return { headers: { ...headers, ...type }, body: JSON.stringify(data) };
 }
 
 function placeOf(url: string): URL {

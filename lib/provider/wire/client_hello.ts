@@ -5,6 +5,12 @@
 import { CLIENT_HELLO_BYTES_MAX } from "../../limits_of_certificates.ts";
 
 export interface ClientHello {
+  /** The message itself, without its record's head. */
+  readonly message: Uint8Array;
+  readonly sessionId: Uint8Array;
+  readonly cipherSuites: readonly number[];
+  /** By their types. */
+  readonly extensions: ReadonlyMap<number, Uint8Array>;
   readonly protocols: readonly string[];
   /** In lower case; null: it names none. */
   readonly serverName: string | null;
@@ -36,24 +42,22 @@ export function readClientHello(bytes: Uint8Array): HelloReading {
 }
 
 function helloOf(record: Octets): HelloReading {
+  const message = record.rest();
   if (record.number(1) !== CLIENT_HELLO) return null;
   const hello = record.vector(3);
   hello.take(2 + 32);
-  for (const lengthBytes of [1, 2, 1]) hello.vector(lengthBytes);
-  const found: { protocols: string[]; serverName: string | null } = {
-    protocols: [],
-    serverName: null,
-  };
-  if (hello.isEmpty) return found;
-  const extensions = hello.vector(2);
-  while (!extensions.isEmpty) {
-    const type = extensions.number(2);
-    const extension = extensions.vector(2);
-    if (type === ALPN) found.protocols = protocolsOf(extension);
-    if (type === SERVER_NAME) found.serverName = nameOf(extension);
-  }
-  return found;
+  const sessionId = hello.vector(1).rest();
+  const cipherSuites = hello.vector(2).numbers(2);
+  hello.vector(1);
+  const extensions = new Map<number, Uint8Array>();
+  const list = hello.isEmpty ? hello : hello.vector(2);
+  while (!list.isEmpty) extensions.set(list.number(2), list.vector(2).rest());
+  const of = (type: number) => new Octets(extensions.get(type) ?? EMPTY_LIST);
+  const [protocols, serverName] = [protocolsOf(of(ALPN)), nameOf(of(SERVER_NAME))];
+  return { message, sessionId, cipherSuites, extensions, protocols, serverName };
 }
+
+const EMPTY_LIST = Uint8Array.of(0, 0);
 
 function protocolsOf(extension: Octets): string[] {
   const protocols: string[] = [];
@@ -73,7 +77,7 @@ function nameOf(extension: Octets): string | null {
 }
 
 /** Octets taken from the front. @throws RangeError beyond their end */
-class Octets {
+export class Octets {
   #at = 0;
 
   constructor(private readonly bytes: Uint8Array) {}
@@ -94,6 +98,18 @@ class Octets {
   /** What a length of so many bytes stands before. */
   vector(lengthBytes: number): Octets {
     return new Octets(this.take(this.number(lengthBytes)));
+  }
+
+  /** What is left, which stays. */
+  rest(): Uint8Array {
+    return this.bytes.subarray(this.#at);
+  }
+
+  /** What is left, as numbers of so many octets. */
+  numbers(count: number): number[] {
+    const found: number[] = [];
+    while (!this.isEmpty) found.push(this.number(count));
+    return found;
   }
 
   text(): string {

@@ -18,6 +18,7 @@ import type { ExchangeParts } from "./exchange.ts";
 import { Hearing } from "./hearing.ts";
 import { HTTP1_OPTIONS, readHttp1, serveHttp1 } from "./http1.ts";
 import { createHttp2 } from "./http2.ts";
+import { standBefore } from "./tls_door.ts";
 import { Tunnels } from "./tunnels.ts";
 
 export interface Listener {
@@ -96,7 +97,6 @@ async function serveTls(
   const http2 = await createHttp2(parts, connections);
   // Loaded where it is wanted only: it takes memory (`deno task bench hot`, column "idle RSS").
   const { createServer } = await import("node:https");
-  const { standBefore } = await import("./tls_door.ts");
   const server = createServer({
     ...HTTP1_OPTIONS,
     ...(certificate.first ?? {}),

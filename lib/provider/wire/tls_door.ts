@@ -4,13 +4,10 @@
  * ours (RFC 8737), its own handshakes are told from callers' by what they say first.
  */
 import type { Socket } from "node:net";
-import { createSecureContext, createServer, type Server, type TLSSocket } from "node:tls";
-import { HEAD_TIMEOUT_MS } from "../../limits.ts";
-import type { CertificateSource, KeyPair } from "./certificate.ts";
+import type { Server } from "node:tls";
+import type { CertificateSource } from "./certificate.ts";
+import { CHALLENGE_PROTOCOL, showChallenge } from "./challenge_handshake.ts";
 import { type ClientHello, readClientHello } from "./client_hello.ts";
-
-/** The one protocol of such a look. */
-const CHALLENGE_PROTOCOL = "acme-tls/1";
 
 /** A fatal alert in a record of its own: handshake_failure, for want of a certificate. */
 const REFUSAL = Uint8Array.of(21, 3, 3, 0, 2, 2, 40);
@@ -27,7 +24,6 @@ export function standBefore(
   source: Challenged,
   hasCertificate: () => boolean,
 ): void {
-  let prover: ((socket: Socket) => void) | null = null;
   const shake = server.listeners("connection") as ((socket: Socket) => void)[];
   server.removeAllListeners("connection");
   const serve = (socket: Socket) => {
@@ -39,12 +35,14 @@ export function standBefore(
     if (!source.isChallenged()) return serve(socket);
     peek(socket, (hello) => {
       const isLook = hello?.protocols.includes(CHALLENGE_PROTOCOL) ?? false;
-      if (isLook && source.challengePair(hello?.serverName ?? null)) {
-        prover ??= openProver(source);
-        prover(socket);
-      } else {
-        serve(socket);
-      }
+      const pair = isLook ? source.challengePair(hello!.serverName) : null;
+      if (!pair) return serve(socket);
+      const flight = showChallenge(hello!, pair);
+      if (!flight) return refuse(socket);
+      // The CA has seen what it came for, and goes.
+      socket.on("end", () => socket.destroy());
+      socket.resume();
+      socket.write(flight);
     });
   });
 }
@@ -74,26 +72,6 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
     at += part.length;
   }
   return bytes;
-}
-
-/** Handshakes in which a CA sees the proof, and nothing else is said. */
-function openProver(source: Challenged): (socket: Socket) => void {
-  const contextOf = ({ cert, key }: KeyPair) => createSecureContext({ cert, key });
-  const server = createServer({
-    ALPNProtocols: [CHALLENGE_PROTOCOL],
-    handshakeTimeout: HEAD_TIMEOUT_MS,
-    SNICallback(name, answer) {
-      const pair = source.challengePair(name.toLowerCase());
-      if (pair) answer(null, contextOf(pair));
-      else answer(new Error("no challenge of this name"));
-    },
-  });
-  server.on("secureConnection", (socket: TLSSocket) => {
-    socket.on("error", () => {});
-    socket.end();
-  });
-  server.on("tlsClientError", (_error: Error, socket: TLSSocket) => void socket.destroy());
-  return (socket) => void server.emit("connection", socket);
 }
 
 function refuse(socket: Socket): void {
