@@ -10,16 +10,9 @@ import { caRequests } from "./ca_requests.ts";
 import type { HeldCertificate, TlsFolder } from "./tls_folder.ts";
 import { Orders, type OrdersOptions } from "./orders.ts";
 import { renewalInfoOf } from "./renewal_info.ts";
-import {
-  boundedTime,
-  expiryAlarm,
-  type RenewalWindow,
-  renewalTime,
-  restAfterSuccessMs,
-  restMs,
-} from "./renewal.ts";
+import { boundedTime, expiryAlarm, type RenewalWindow, restAfterSuccessMs, restMs } from "./renewal.ts";
+import { type CertificateReport, reportOf } from "./report.ts";
 import { type Failure, type Status, statusFor } from "./status.ts";
-import { covers } from "./x509.ts";
 
 export interface KeeperOptions extends Omit<OrdersOptions, "signal"> {
   readonly folder: TlsFolder;
@@ -32,22 +25,6 @@ export interface KeeperOptions extends Omit<OrdersOptions, "signal"> {
   readonly alpn: Pick<CertificateSource, "isChallenged" | "challengePair">;
   /** From 0 to 1. */
   chance(): number;
-}
-
-/** What there is to say of it, times in ms since the epoch. */
-export interface CertificateReport {
-  readonly names: readonly string[];
-  readonly directory: string;
-  readonly certificate: {
-    readonly names: readonly string[];
-    readonly issuer: string;
-    readonly notBefore: number;
-    readonly notAfter: number;
-  } | null;
-  /** When it is had or renewed next, unless that fails. */
-  readonly nextAt: number;
-  readonly failures: number;
-  readonly lastFailure: Failure | null;
 }
 
 /** Between two looks at what is due; a clock that is set meanwhile is noticed by then, ms. */
@@ -129,18 +106,10 @@ export class CertificateKeeper implements CertificateSource {
   }
 
   report(): CertificateReport {
-    const { names, directory } = this.options;
-    const { failures, lastFailure } = this.#status;
-    const facts = this.#held?.facts;
-    const certificate = facts
-      ? {
-        names: facts.names,
-        issuer: facts.issuer,
-        notBefore: facts.notBefore,
-        notAfter: facts.notAfter,
-      }
-      : null;
-    return { names, directory, certificate, nextAt: this.#nextAt(), failures, lastFailure };
+    const { names, directory, clock } = this.options;
+    const facts = this.#held?.facts ?? null;
+    const known = { names, directory, facts, status: this.#status, window: this.#window };
+    return reportOf(known, clock.now());
   }
 
   /** What a health check says of it; null: nothing. */
@@ -203,19 +172,8 @@ export class CertificateKeeper implements CertificateSource {
     return true;
   }
 
-  #dueAt(): number {
-    const { names } = this.options;
-    if (!this.#held || !covers(this.#held.facts, names)) return -Infinity;
-    return renewalTime(this.#held.facts, this.#window);
-  }
-
-  #nextAt(): number {
-    const now = this.options.clock.now();
-    return Math.max(this.#dueAt(), boundedTime(this.#status.restUntil, now));
-  }
-
   #isDue(): boolean {
-    return this.options.clock.now() >= this.#nextAt();
+    return this.options.clock.now() >= this.report().nextAt;
   }
 
   /** A CA that cannot be asked for it, or has none, leaves two thirds of the life. */
