@@ -6,7 +6,7 @@
 export const CA_ANSWER_BYTES_MAX = 256 * 1024;
 /** A CA that says nothing for so long is out of reach. */
 export const CA_ANSWER_TIMEOUT_MS = 30_000;
-/** From an order to its certificate; a CA looks at a challenge from several places, within minutes. */
+/** From an order to its certificate; a CA looks at a challenge within minutes. */
 export const ORDER_TIMEOUT_MS = 600_000;
 /** Names of one certificate here: the provider's and its wildcard. */
 export const CERTIFICATE_NAMES_MAX = 2;
@@ -18,7 +18,7 @@ export const CA_REST_MS_MAX = 8 * 86_400_000;
 export const ZONE_ANSWER_BYTES_MAX = 65_535;
 /** A name server that says nothing for so long is out of reach. */
 export const ZONE_ANSWER_TIMEOUT_MS = 10_000;
-/** Until all servers of a zone say what its first was told: secondaries may ask now and then only. */
+/** Until all servers of a zone say what its first was told: some ask it now and then only. */
 export const ZONE_SPREAD_TIMEOUT_MS = 180_000;
 /** Servers of a zone that are asked: 13 is what fits a datagram without EDNS. */
 export const ZONE_SERVERS_MAX = 13;

@@ -10,7 +10,7 @@ import {
 } from "../../lib/provider/door/certificate_room.ts";
 import { openListener } from "../../lib/provider/door/serve.ts";
 import type { Listener } from "../../lib/provider/wire/listener.ts";
-import { hearLog, type HeardLog } from "../heard_log.ts";
+import { type HeardLog, hearLog } from "../heard_log.ts";
 import { mirror } from "../wire.ts";
 
 export interface KeptCertificate extends AsyncDisposable, HeardLog {

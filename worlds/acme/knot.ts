@@ -62,7 +62,8 @@ export async function startKnot(zone: string, records: readonly string[] = []): 
   };
 }
 
-const configuration = (dir: string, port: number, zone: string) => `server:
+const configuration = (dir: string, port: number, zone: string) =>
+  `server:
   listen: 127.0.0.1@${port}
   rundir: ${dir}
   pidfile: ${dir}/knot.pid

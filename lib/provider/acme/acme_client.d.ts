@@ -1,4 +1,4 @@
-/** What we use of npm's acme-client, by its inner modules: its index loads a second crypto library. */
+/** What we use of npm's acme-client, by its inner modules: its index loads node-forge, too. */
 
 export interface Answer {
   readonly status: number;

@@ -1,4 +1,4 @@
-/** tls-alpn-01 (RFC 8737): within the TLS listener, a CA's handshake gets a certificate of its own. */
+/** tls-alpn-01 (RFC 8737): in the TLS listener, a CA's handshake gets a certificate of its own. */
 import type { KeyPair } from "../wire/certificate.ts";
 import type { Challenger } from "./challenge.ts";
 import { generateKey } from "./tls_folder.ts";

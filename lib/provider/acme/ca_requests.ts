@@ -24,7 +24,7 @@ export type CaRequest = (url: string, method: string, parts?: RequestParts) => P
 
 /**
  * @returns an answer of success, or the one refusal that acme-client mends by itself (badNonce)
- * @throws KhachapuriError `certificate_unavailable`
+ * @throws KhachapuriError `no_certificate`
  */
 export function caRequests(options: CaRequestsOptions): CaRequest {
   return async (url, method, { headers = {}, data } = {}) => {
@@ -54,7 +54,7 @@ function signed(headers: Record<string, string>, data: unknown): RequestInit {
 
 function placeOf(url: string): URL {
   if (URL.canParse(url) && url.startsWith("https:")) return new URL(url);
-  throw new KhachapuriError("certificate_unavailable", `the CA names no https URL: ${plain(url)}`);
+  throw new KhachapuriError("no_certificate", `the CA names no https URL: ${plain(url)}`);
 }
 
 async function send(
@@ -65,7 +65,7 @@ async function send(
   const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   return await fetch(place, { ...init, redirect: "manual", signal: within }).catch((cause) => {
     const why = whyUnreachable(cause);
-    throw new KhachapuriError("certificate_unavailable", `${place.host} can't be reached: ${why}`, {
+    throw new KhachapuriError("no_certificate", `${place.host} can't be reached: ${why}`, {
       cause,
       data: { problem: "unreachable" },
     });
@@ -104,7 +104,7 @@ function throwUnlessNonce({ status, headers, data }: Answer, { host }: URL, now:
   const problem = readProblem(data);
   if (problem && status === 400 && kindOf(problem) === "badNonce") return;
   if (problem) throw refusalOf(problem, `${host} refuses`, { retryAfterSeconds });
-  throw new KhachapuriError("certificate_unavailable", `${host} answers ${status}`, {
+  throw new KhachapuriError("no_certificate", `${host} answers ${status}`, {
     retryAfterSeconds,
     data: { problem: status === 429 ? "rateLimited" : `status ${status}` },
   });
@@ -112,7 +112,7 @@ function throwUnlessNonce({ status, headers, data }: Answer, { host }: URL, now:
 
 /** What no CA would answer. */
 export function unfit(message: string, cause?: unknown): KhachapuriError {
-  return new KhachapuriError("certificate_unavailable", message, {
+  return new KhachapuriError("no_certificate", message, {
     cause,
     data: { problem: "malformed" },
   });

@@ -67,7 +67,7 @@ export interface CaSession {
   certificate(order: CaOrder): Promise<string>;
 }
 
-/** @throws KhachapuriError `certificate_unavailable`, as all that it does */
+/** @throws KhachapuriError `no_certificate`, as all that it does */
 export async function openCa(options: CaOptions): Promise<CaSession> {
   const { directoryUrl, account, email, eab, request } = options;
   const { AcmeClient } = await import("./acme_library.ts");
@@ -97,12 +97,10 @@ export async function openCa(options: CaOptions): Promise<CaSession> {
     async newOrder(names, replaces) {
       const identifiers = names.map((value) => ({ type: "dns", value }));
       const make = (more: object) => told(client.createOrder({ identifiers, ...more }));
-      const made = replaces === null
-        ? await make({})
-        : await make({ replaces }).catch((error) => {
-          if (isOfReplacing(error)) return make({});
-          throw error;
-        });
+      const made = replaces === null ? await make({}) : await make({ replaces }).catch((error) => {
+        if (isOfReplacing(error)) return make({});
+        throw error;
+      });
       return orderOf(made, made.url);
     },
     order: async (url) => orderOf(await told(read(url)), url),
@@ -131,7 +129,7 @@ function orderOf(value: unknown, url: string): CaOrder {
 }
 
 function parsed<S extends v.GenericSchema>(shape: S, value: unknown, what: string) {
-  return parseShape(shape, value, `the CA's ${what}`, "certificate_unavailable");
+  return parseShape(shape, value, `the CA's ${what}`, "no_certificate");
 }
 
 /** What a CA says of `replaces` when the other was replaced already, or is not its own. */
@@ -146,7 +144,9 @@ async function told<T>(work: Promise<T>): Promise<T> {
     return await work;
   } catch (thrown) {
     const isOurs = Object(thrown).name === "KhachapuriError";
-    throw isOurs ? thrown : unfit(`the CA's answer is of no use: ${(thrown as Error).message}`, thrown);
+    throw isOurs
+      ? thrown
+      : unfit(`the CA's answer is of no use: ${(thrown as Error).message}`, thrown);
   }
 }
 

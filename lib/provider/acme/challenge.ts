@@ -12,7 +12,7 @@ export interface Proof {
 export interface Challenger {
   /**
    * Puts a proof where the CA looks.
-   * @throws KhachapuriError `certificate_unavailable`
+   * @throws KhachapuriError `no_certificate`
    */
   present(proof: Proof, signal: AbortSignal): Promise<void>;
   /** Resolves when the CA may look at all of them. */

@@ -1,4 +1,4 @@
-/** One message to a name server and its answer, by TCP (RFC 7766), which no stranger can slip in on. */
+/** One message to a name server and its answer, by TCP (RFC 7766): no stranger slips in on it. */
 import { Buffer } from "node:buffer";
 import { randomInt } from "node:crypto";
 import net from "node:net";
@@ -13,7 +13,7 @@ export interface ExchangeOptions {
   readonly timeoutMs?: number;
 }
 
-/** @throws KhachapuriError `certificate_unavailable` when there is no answer to this message */
+/** @throws KhachapuriError `no_certificate` when there is no answer to this message */
 export async function exchange(
   server: NameServer,
   message: Uint8Array,
@@ -66,7 +66,7 @@ export async function ask(
 
 function unanswered({ address, port }: NameServer, why: string): KhachapuriError {
   const message = `no answer from the name server ${address}:${port}: ${why}`;
-  return new KhachapuriError("certificate_unavailable", message, {
+  return new KhachapuriError("no_certificate", message, {
     data: { problem: "name server" },
   });
 }

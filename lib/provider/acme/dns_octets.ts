@@ -1,4 +1,4 @@
-/** Octets of DNS messages that npm's dns-packet neither writes nor reads (RFC 1035, section 4.1). */
+/** Octets of DNS messages that dns-packet neither writes nor reads (RFC 1035, section 4.1). */
 
 export const TYPE = { SOA: 6, TXT: 16, TSIG: 250 } as const;
 export const CLASS = { IN: 1, NONE: 254, ANY: 255 } as const;
@@ -22,11 +22,14 @@ export function uint32(value: number): number[] {
 /** In canonical form: lower case, without compression (RFC 4034, section 6.2). */
 export function nameOctets(name: string): Uint8Array {
   const labels = name.toLowerCase().replace(/\.$/, "").split(".").filter((label) => label !== "");
-  return bytesOf(...labels.flatMap((label) => {
-    const bytes = encoder.encode(label);
-    if (bytes.length > LABEL_BYTES_LONGEST) throw new RangeError(`${label} is no label`);
-    return [[bytes.length], bytes];
-  }), [0]);
+  return bytesOf(
+    ...labels.flatMap((label) => {
+      const bytes = encoder.encode(label);
+      if (bytes.length > LABEL_BYTES_LONGEST) throw new RangeError(`${label} is no label`);
+      return [[bytes.length], bytes];
+    }),
+    [0],
+  );
 }
 
 /** One character string of a TXT record; a longer text is several. */

@@ -51,7 +51,7 @@ export interface SpreadOptions {
 
 /**
  * Resolves when every server that can be reached says all of `texts` of `name`.
- * @throws KhachapuriError `certificate_unavailable` with who does not
+ * @throws KhachapuriError `no_certificate` with who does not
  */
 export async function untilSpread(
   servers: readonly NameServer[],
@@ -94,7 +94,7 @@ async function textsAt(
 function notSpread(name: string, servers: readonly NameServer[]): KhachapuriError {
   const who = servers.map(({ address, port }) => `${address}:${port}`).join(", ");
   return new KhachapuriError(
-    "certificate_unavailable",
+    "no_certificate",
     `the record ${name} is not said by ${who || "any server of its zone"}`,
     {
       hints: [

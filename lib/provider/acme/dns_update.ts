@@ -33,7 +33,7 @@ export type Change = "add" | "remove";
 
 /**
  * Adds one text to those of a name, or removes it; others of the name stay.
- * @throws KhachapuriError `certificate_unavailable`
+ * @throws KhachapuriError `no_certificate`
  */
 export async function changeTxt(
   { server, key, zone, now }: UpdateOptions,
@@ -53,7 +53,7 @@ export async function changeTxt(
   if (why === null) return;
   const isOfKey = rcode !== 0 && fault !== null && /\(BAD/.test(fault);
   throw new KhachapuriError(
-    "certificate_unavailable",
+    "no_certificate",
     `${server.address}:${server.port} does not ${change} ${name} in ${inZone}: ` +
       (isOfKey ? fault : why),
     {
@@ -74,7 +74,7 @@ export async function zoneOf(
   const zone = soa?.name.replace(/\.$/, "").toLowerCase() ?? "";
   if (zone !== "" && `.${name.toLowerCase()}`.endsWith(`.${zone}`)) return zone;
   const place = `${server.address}:${server.port}`;
-  throw new KhachapuriError("certificate_unavailable", `${place} knows no zone of ${name}`, {
+  throw new KhachapuriError("no_certificate", `${place} knows no zone of ${name}`, {
     hints: ["provider.acme.dns.server is to be the zone's first server; .zone names the zone"],
     data: { problem: "name server" },
   });

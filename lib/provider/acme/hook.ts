@@ -1,7 +1,7 @@
 /**
- * dns-01 by a program of the provider's own: `PROGRAM ARGUMENTS… present|cleanup NAME TEXT`. The native
- * helper starts it, as all that we start: without our environment, capabilities or descriptors, and
- * with an end.
+ * dns-01 by a program of the provider's own: `PROGRAM ARGUMENTS… present|cleanup NAME TEXT`. The
+ * native helper starts it, as all that we start: without our environment, capabilities or
+ * descriptors, and with an end.
  */
 import { helperPath, spawnHelper } from "../../../sandbox/native.ts";
 import { KhachapuriError } from "../../errors.ts";
@@ -43,7 +43,7 @@ export function hookChange(
       ? "it can't be started"
       : `it ended with status ${code}`;
     throw new KhachapuriError(
-      "certificate_unavailable",
+      "no_certificate",
       `${command[0]} ${verb} ${name}: ${why}${words ? `: ${words}` : ""}`,
       { hints: ["see provider.acme.dns.command in config.json"], data: { problem: "hook" } },
     );

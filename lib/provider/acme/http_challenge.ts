@@ -131,7 +131,8 @@ function answer(
 /** Of ours, or of a domain that leads here, which is told apart by nothing but its name. */
 function originFor(host: string | undefined, webDomain: string): string {
   const own = new URL(webDomain);
-  const [, name] = /^((?=[a-z0-9.-]{1,253}(?:$|:))(?:[a-z0-9-]{1,63}\.)+[a-z0-9-]{1,63})(?::[0-9]{1,5})?$/i
-    .exec(host ?? "") ?? [];
+  const [, name] =
+    /^((?=[a-z0-9.-]{1,253}(?:$|:))(?:[a-z0-9-]{1,63}\.)+[a-z0-9-]{1,63})(?::[0-9]{1,5})?$/i
+      .exec(host ?? "") ?? [];
   return `https://${name?.toLowerCase() ?? own.hostname}${own.port ? `:${own.port}` : ""}`;
 }

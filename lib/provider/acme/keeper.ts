@@ -1,7 +1,7 @@
 /**
  * Keeps a certificate: has it, renews it in time, and leaves the CA alone for as long as it should
- * after a failure. What it knows is on disk before it acts on it, so that a process which ends again
- * and again orders no more often than one that runs.
+ * after a failure. What it knows is on disk before it acts on it, so that a process which ends
+ * again and again orders no more often than one that runs.
  */
 import type { Clock } from "../../clock.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
@@ -10,7 +10,13 @@ import { caRequests } from "./ca_requests.ts";
 import type { HeldCertificate, TlsFolder } from "./tls_folder.ts";
 import { Orders, type OrdersOptions } from "./orders.ts";
 import { renewalInfoOf } from "./renewal_info.ts";
-import { boundedTime, expiryAlarm, type RenewalWindow, restAfterSuccessMs, restMs } from "./renewal.ts";
+import {
+  boundedTime,
+  expiryAlarm,
+  type RenewalWindow,
+  restAfterSuccessMs,
+  restMs,
+} from "./renewal.ts";
 import { type CertificateReport, reportOf } from "./report.ts";
 import { type Failure, type Status, statusFor } from "./status.ts";
 
@@ -97,12 +103,17 @@ export class CertificateKeeper implements CertificateSource {
     const { restUntil, lastFailure } = this.#status;
     const now = this.options.clock.now();
     if (lastFailure?.problem === "rateLimited" && boundedTime(restUntil, now) > now) {
-      throw new KhachapuriError("rate_limited", `the CA wants to be left alone until ${
-        new Date(restUntil).toISOString()
-      }: ${lastFailure.message}`);
+      throw new KhachapuriError(
+        "rate_limited",
+        `the CA wants to be left alone until ${
+          new Date(restUntil).toISOString()
+        }: ${lastFailure.message}`,
+      );
     }
     await this.#turn(true);
-    if (this.#status.lastFailure && this.#status.failures > 0) throw asError(this.#status.lastFailure);
+    if (this.#status.lastFailure && this.#status.failures > 0) {
+      throw asError(this.#status.lastFailure);
+    }
   }
 
   report(): CertificateReport {
@@ -123,7 +134,7 @@ export class CertificateKeeper implements CertificateSource {
 
   close(): void {
     this.#cancel();
-    this.#closing.abort(new KhachapuriError("certificate_unavailable", "the provider stops"));
+    this.#closing.abort(new KhachapuriError("no_certificate", "the provider stops"));
   }
 
   /** Resolves when nothing is under way any more. */
@@ -267,6 +278,5 @@ function failureOf({ shortMessage, hints, data }: KhachapuriError, at: number): 
 }
 
 function asError({ message, hints }: Failure): KhachapuriError {
-  return new KhachapuriError("certificate_unavailable", message, { hints });
+  return new KhachapuriError("no_certificate", message, { hints });
 }
-

@@ -34,7 +34,7 @@ const LONGEST_LOOK_MS = 5_000;
 /**
  * Has a certificate for `names`.
  * @returns its chain, PEM
- * @throws KhachapuriError `certificate_unavailable`, in the CA's words where it said why
+ * @throws KhachapuriError `no_certificate`, in the CA's words where it said why
  */
 export async function conductOrder(parts: OrderParts): Promise<string> {
   const { ca, names } = parts;
@@ -93,7 +93,9 @@ interface Shown {
 /** Shows that all names are ours; what was put up for it is gone afterwards, however it ends. */
 async function showAll(order: CaOrder, parts: OrderParts): Promise<void> {
   const { ca, signal, log } = parts;
-  const authorizations = await Promise.all(order.authorizations.map((url) => ca.authorization(url)));
+  const authorizations = await Promise.all(
+    order.authorizations.map((url) => ca.authorization(url)),
+  );
   const pending = authorizations.filter(({ status }) => status !== "valid");
   const shown = await Promise.all(pending.map((each) => proofFor(each, parts)));
   try {
@@ -130,7 +132,10 @@ async function proofFor(
   const challenger = challengers[type];
   if (!challenge || !challenger) {
     const offered = challenges.map((each) => each.type).join(", ") || "nothing";
-    throw cannotShow(`${name}: the CA takes ${offered}, not ${type}`, "see provider.acme.challenge");
+    throw cannotShow(
+      `${name}: the CA takes ${offered}, not ${type}`,
+      "see provider.acme.challenge",
+    );
   }
   if (!/^[A-Za-z0-9_-]{16,128}$/.test(challenge.token)) {
     throw cannotShow(`${name}: the CA's token is none`);
@@ -141,7 +146,7 @@ async function proofFor(
 }
 
 function cannotShow(message: string, ...hints: string[]): KhachapuriError {
-  return new KhachapuriError("certificate_unavailable", message, { hints });
+  return new KhachapuriError("no_certificate", message, { hints });
 }
 
 async function untilSeen({ authorization, type }: Shown, parts: OrderParts): Promise<void> {

@@ -31,7 +31,7 @@ export class Orders {
   /**
    * Has a certificate from `directory`.
    * @param replaces the certificate that it follows (RFC 9773); null: none
-   * @throws KhachapuriError `certificate_unavailable`
+   * @throws KhachapuriError `no_certificate`
    */
   async have(directory: string, replaces: string | null): Promise<KeyPair> {
     try {

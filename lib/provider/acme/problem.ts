@@ -1,4 +1,4 @@
-/** What a CA says is wrong (RFC 7807, RFC 8555 section 6.7), in words for whoever has to mend it. */
+/** What a CA says is wrong (RFC 7807, RFC 8555 section 6.7), for whoever has to mend it. */
 import * as v from "valibot";
 import { KhachapuriError } from "../../errors.ts";
 import { CA_REST_MS_MAX, CA_WORDS_CHARACTERS_MAX } from "../../limits_of_certificates.ts";
@@ -64,7 +64,7 @@ export function refusalOf(
   const kinds = [problem, ...problem.subproblems].map(kindOf);
   const advice = kinds.flatMap((kind) => ADVICE[kind] ?? []);
   return new KhachapuriError(
-    "certificate_unavailable",
+    "no_certificate",
     `${doing}: ${plain([...new Set(parts)].join("; "))}`,
     { hints: [...new Set(advice)], data: { problem: kinds[0] }, ...more },
   );

@@ -1,4 +1,4 @@
-/** When a CA would have a certificate renewed (RFC 9773): earlier than usual when it was revoked. */
+/** When a CA would have a certificate renewed (RFC 9773): at once when it was revoked. */
 import * as v from "valibot";
 import { parseShape } from "../../shape.ts";
 import type { CaRequest } from "./ca_requests.ts";
@@ -33,7 +33,7 @@ const AGAIN_SECONDS_LONGEST = 86_400;
 
 /**
  * What the CA says of a certificate; without a window where it says nothing of use.
- * @throws KhachapuriError `certificate_unavailable`
+ * @throws KhachapuriError `no_certificate`
  */
 export async function renewalInfoOf(
   { renewalId, notAfter }: CertificateFacts,
@@ -55,5 +55,5 @@ export async function renewalInfoOf(
 }
 
 function parsed<S extends v.GenericSchema>(shape: S, value: unknown, what: string) {
-  return parseShape(shape, value, `the CA's ${what}`, "certificate_unavailable");
+  return parseShape(shape, value, `the CA's ${what}`, "no_certificate");
 }

@@ -1,5 +1,5 @@
 /** What there is to say of a provider's certificate. Times are ms since the epoch. */
-import { boundedTime, type RenewalWindow, renewalTime } from "./renewal.ts";
+import { boundedTime, renewalTime, type RenewalWindow } from "./renewal.ts";
 import type { Failure, Status } from "./status.ts";
 import { type CertificateFacts, covers } from "./x509.ts";
 
@@ -8,7 +8,9 @@ export interface CertificateReport {
   readonly names: readonly string[];
   /** URL of the CA's directory. */
   readonly directory: string;
-  readonly certificate: Pick<CertificateFacts, "names" | "issuer" | "notBefore" | "notAfter"> | null;
+  readonly certificate:
+    | Pick<CertificateFacts, "names" | "issuer" | "notBefore" | "notAfter">
+    | null;
   /** When it is had or renewed next, unless that fails; it may be past. */
   readonly nextAt: number;
   readonly failures: number;

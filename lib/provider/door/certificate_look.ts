@@ -34,7 +34,7 @@ export async function seeCertificate(
   return { facts: held?.facts ?? null, status: await readStatus(dir).catch(() => null) };
 }
 
-/** @throws KhachapuriError `certificate_unavailable`, `invalid_config` */
+/** @throws KhachapuriError `no_certificate`, `invalid_config` */
 export function judgeCertificate(
   { facts, status }: SeenCertificate,
   { acme, webDomain, listen }: Pick<ProviderConfig, "acme" | "webDomain" | "listen">,
@@ -43,7 +43,11 @@ export function judgeCertificate(
   const failure = status?.lastFailure ?? null;
   const why = failure ? `: ${failure.message}` : "";
   const next = failure && status
-    ? [`it is tried again at ${timeTextOfMs(status.restUntil)}, or now: khachapuri certificate --renew`]
+    ? [
+      `it is tried again at ${
+        timeTextOfMs(status.restUntil)
+      }, or now: khachapuri certificate --renew`,
+    ]
     : [];
   const hints = [...failure?.hints ?? [], ...next];
   if (!facts) {
@@ -51,13 +55,13 @@ export function judgeCertificate(
       ? { message: "there is none yet", hints: ["serve has it once it runs"] }
       : { message: `there is none${why}`, hints };
     if (acme && !failure) return { detail: missing.message, hints: missing.hints };
-    throw new KhachapuriError("certificate_unavailable", missing.message, { hints: missing.hints });
+    throw new KhachapuriError("no_certificate", missing.message, { hints: missing.hints });
   }
   const until = `for ${facts.names.join(", ")}, until ${timeTextOfMs(facts.notAfter)}`;
   const alarm = expiryAlarm(facts, now);
   if (alarm?.isUrgent) {
     const message = `${alarm.words} (${until})${why}`;
-    throw new KhachapuriError("certificate_unavailable", message, { hints: anything(hints) });
+    throw new KhachapuriError("no_certificate", message, { hints: anything(hints) });
   }
   const wanted = acme ? wantedNames(webDomain, acme) : [];
   const lacking = covers(facts, wanted)
@@ -65,7 +69,10 @@ export function judgeCertificate(
     : [`it is not for all that is wanted: ${wanted.join(", ")}`];
   const soon = alarm ? [alarm.words] : [];
   const failed = failure ? [`renewing failed${why}`, ...hints] : [];
-  return { detail: until, hints: [...soon, ...lacking, ...failed, ...(acme ? placeHints(listen) : [])] };
+  return {
+    detail: until,
+    hints: [...soon, ...lacking, ...failed, ...(acme ? placeHints(listen) : [])],
+  };
 }
 
 function anything(hints: readonly string[]): readonly string[] {

@@ -89,7 +89,8 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
   if (provider?.names.enabled) await findings.look("dns", () => checkNameServers(provider));
   const certificate = provider && await seeCertificate(config, provider);
   if (provider && certificate) {
-    const judge = () => Promise.resolve().then(() => judgeCertificate(certificate, provider, now()));
+    const judge = () =>
+      Promise.resolve().then(() => judgeCertificate(certificate, provider, now()));
     await findings.look("certificate", judge);
   }
   if (provider && connected) {

@@ -100,9 +100,10 @@ export function openListener(
   return listen({
     hostname,
     port: Number(port),
-    tls: source ?? (tls
-      ? { cert: resolveFromHome(config, tls.cert), key: resolveFromHome(config, tls.key) }
-      : null),
+    tls: source ??
+      (tls
+        ? { cert: resolveFromHome(config, tls.cert), key: resolveFromHome(config, tls.key) }
+        : null),
     handle,
     log,
     // Behind a proxy are many callers, who would share its bound.

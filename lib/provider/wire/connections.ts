@@ -132,8 +132,7 @@ export class Connections {
       if (connection.state === "ending") connection.cut();
       else if (connection.state === "new" && this.#maySay(connection)) {
         refuseLateHead(connection.socket);
-      }
-      else connection.destroy();
+      } else connection.destroy();
     }
   }
 
