@@ -153,7 +153,8 @@ set -e
 env >"${world.home}/env"
 echo "$2 $3" >>"${world.home}/said"
 verb=add; [ "$2" = cleanup ] && verb=del
-printf 'server 127.0.0.1 ${knot.server.port}\\nkey hmac-sha256:%s %s\\nzone ${DOMAIN}.\\n%s %s. 60 TXT "%s"\\nsend\\n' \\
+zone='server 127.0.0.1 ${knot.server.port}\\nkey hmac-sha256:%s %s\\nzone ${DOMAIN}.\\n'
+printf "$zone"'%s %s. 60 TXT "%s"\\nsend\\n' \\
   ${knot.key.name} ${knot.key.secret} "$verb" "$3" "$4" | knsupdate -v
 `;
   await Deno.writeTextFile(hook, script, { mode: 0o755 });

@@ -28,6 +28,7 @@ export function hookChange(
     // Its stdin is ours: the helper ends what it started once that closes.
     const stop = () => void child.stdin.close().catch(() => {});
     signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
     const [said, complained, { code }] = await Promise.all([
       textOf(child.stdout),
       textOf(child.stderr),

@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { KhachapuriError } from "../../errors.ts";
+import type { KhachapuriError } from "../../errors.ts";
 import {
   CHALLENGE_CONNECTIONS_MAX,
   CHALLENGE_HEAD_BYTES_MAX,

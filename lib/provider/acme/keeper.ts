@@ -3,7 +3,6 @@
  * after a failure. What it knows is on disk before it acts on it, so that a process which ends
  * again and again orders no more often than one that runs.
  */
-import type { Clock } from "../../clock.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import type { CertificateSource, KeyPair } from "../wire/certificate.ts";
 import { caRequests } from "./ca_requests.ts";
@@ -208,7 +207,7 @@ export class CertificateKeeper implements CertificateSource {
   }
 
   async #attempt(isForced: boolean): Promise<void> {
-    const { clock, folder, names, log } = this.options;
+    const { clock, names, log } = this.options;
     if (!isForced && !this.#isDue()) return;
     const before = this.#status;
     const failures = before.failures + 1;

@@ -72,9 +72,10 @@ export function signatureFault(
   const unsigned = "the answer is not signed: anybody could have sent it";
   try {
     const at = lastRecordAt(answer);
-    const fixed = skipName(answer, at);
     const view = new DataView(answer.buffer, answer.byteOffset, answer.length);
-    if (view.getUint16(10) === 0 || view.getUint16(fixed) !== TYPE.TSIG) return unsigned;
+    if (view.getUint16(10) === 0) return unsigned;
+    const fixed = skipName(answer, at);
+    if (view.getUint16(fixed) !== TYPE.TSIG) return unsigned;
     const start = skipName(answer, fixed + 10);
     const time = answer.subarray(start, start + 6);
     const macAt = start + 10;
