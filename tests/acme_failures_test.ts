@@ -21,7 +21,7 @@ async function failed(world: World, acme: Record<string, unknown>, now?: () => n
   return kept;
 }
 
-test("a port that the CA can't reach is told in its words, and not asked for again at once", async () => {
+test("a port that the CA can't reach is told in its words, and not asked for at once", async () => {
   await using world = await openWorld();
   const clock = setClock();
   const now = () => clock.now();

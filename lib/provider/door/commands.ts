@@ -1,6 +1,7 @@
 /** What commands of this machine may ask of a provider that runs: its verbs (control/). */
 import type { CertificateKeeper } from "../acme/keeper.ts";
 import type { Control } from "../control/control_server.ts";
+import type { RouteParts } from "./parts.ts";
 
 /** The answer to `status`. */
 export interface Status {
@@ -14,6 +15,17 @@ export interface Status {
 /** Has the verbs handled. */
 export function takeCommands(control: Control, status: Status): void {
   control.on("status", () => Promise.resolve(status));
+}
+
+/** `settle` settles what is due; it answers what still is, USDC base units. */
+export function takeSettleCommand(
+  control: Pick<Control, "on">,
+  { settlement, ledger }: Pick<RouteParts["money"], "settlement" | "ledger">,
+): void {
+  control.on("settle", async () => {
+    await settlement.settleNow();
+    return String(ledger.totals().unsettled);
+  });
 }
 
 /** `certificate` tells how it goes; `renew-certificate` has one now, and tells then. */

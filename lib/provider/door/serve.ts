@@ -14,7 +14,7 @@ import type { CertificateSource } from "../wire/certificate.ts";
 import { listen, type Listener } from "../wire/listener.ts";
 import { certificateMetrics, withCertificate } from "./certificate_look.ts";
 import { type CertificateRoom, openCertificateRoom } from "./certificate_room.ts";
-import { takeCertificateCommands, takeCommands } from "./commands.ts";
+import { takeCertificateCommands, takeCommands, takeSettleCommand } from "./commands.ts";
 import type { RouteParts } from "./parts.ts";
 import { createRoutes } from "./routes.ts";
 import { openProvider } from "./wiring.ts";
@@ -52,6 +52,7 @@ export async function startProvider(
   const listener = await openListener(config, provider, routes, log, room?.keeper);
   await lock.announce(listener.url);
   takeCommands(control, { pid: Deno.pid, url: listener.url, since: now() });
+  takeSettleCommand(control, parts.money);
   if (room) takeCertificateCommands(control, room.keeper);
   await room?.start();
   const owned = stack.move();
