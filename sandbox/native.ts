@@ -30,7 +30,7 @@ const verified = new Set<string>();
  * The helper's path. A file there that is not the helper that this version carries is replaced.
  * @throws KhachapuriError `sandbox_unavailable` when it can be neither found nor written
  */
-export async function helperPath(host: Pick<SandboxHost, "helperPath"> = {}): Promise<string> {
+export async function helperPath(host: Partial<SandboxHost> = {}): Promise<string> {
   const path = host.helperPath ?? await defaultPath();
   if (verified.has(path)) return path;
   try {

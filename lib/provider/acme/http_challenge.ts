@@ -113,7 +113,8 @@ function answer(
   webDomain: string,
 ): void {
   const say = (status: number, text: string, fields: Record<string, string> = {}) => {
-    const type = { "content-type": "text/plain; charset=utf-8" };
+    const length = String(new TextEncoder().encode(text).length);
+    const type = { "content-type": "text/plain; charset=utf-8", "content-length": length };
     response.writeHead(status, { ...type, "connection": "close", ...fields });
     response.end(method === "HEAD" ? undefined : text);
   };
