@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import type { Address } from "viem";
 import { isAbsolute, join } from "node:path";
+import { acmeDomainFault, acmeShape } from "./config_acme.ts";
 import { ipfsShape } from "./config_ipfs.ts";
 import { publishShape } from "./config_publish.ts";
 import { namesShape } from "./config_names.ts";
@@ -98,6 +99,8 @@ const providerFields = v.strictObject({
   listen: v.optional(v.string(), "127.0.0.1:8402"),
   /** PEM files; without them plain HTTP, for loopback or behind a TLS proxy. */
   tls: v.optional(v.strictObject({ cert: v.string(), key: v.string() })),
+  /** TLS with a certificate that is had and renewed by itself. */
+  acme: acmeShape,
   /** Proxies before us whose word on who called counts: addresses, and ranges as 10.0.0.0/8. */
   trustedProxies: ipRangesShape,
   /** Who may read /metrics; by default this machine alone. */
@@ -239,6 +242,17 @@ const providerShape = v.pipe(
       'more than 1 with settlement.mode "each", which mines one credit before each run',
     ),
     ["sandbox", "credits"],
+  ),
+  v.forward(
+    v.check(({ tls, acme }) => !tls || !acme, "provider.tls names a certificate already"),
+    ["acme"],
+  ),
+  v.forward(
+    v.check(
+      ({ webDomain, acme }) => !acme || acmeDomainFault(webDomain) === null,
+      (issue) => `${issue.input.webDomain} ${acmeDomainFault(issue.input.webDomain)}`,
+    ),
+    ["webDomain"],
   ),
   v.transform((fields) => ({
     ...fields,

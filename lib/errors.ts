@@ -44,6 +44,7 @@ const CODES = {
   ipfs_mismatch: { status: 502, exit: 7 },
   sandbox_unavailable: { status: 503, exit: 7 },
   provider_unavailable: { status: 502, exit: 7 },
+  no_certificate: { status: 503, exit: 7 },
   not_implemented: { status: 501, exit: 3 },
   program_failed: { status: 502, exit: 8 },
   program_timeout: { status: 504, exit: 8 },

@@ -100,6 +100,11 @@ export function createPrivateFile(path: string, bytes: Uint8Array): Promise<void
   return placeFile(path, bytes, PRIVATE, Deno.link);
 }
 
+/** Puts a file that its user alone may read in the place of another, or of none. */
+export function replacePrivateFile(path: string, bytes: Uint8Array): Promise<void> {
+  return placeFile(path, bytes, PRIVATE, Deno.rename);
+}
+
 function bytesOf(json: unknown): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`);
 }

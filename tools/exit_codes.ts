@@ -41,6 +41,7 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   ipfs_mismatch: "a gateway delivered other bytes than the cid names",
   sandbox_unavailable: "programs can't be run safely on this machine now",
   provider_unavailable: "the provider can't be reached",
+  no_certificate: "the authority gives no certificate; what it said is in the message",
   not_implemented: "the request asks for a part of HTTP that is not served here",
   program_failed: "the program failed without an answer, or answered nonsense",
   program_timeout: "the program took too long",

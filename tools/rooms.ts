@@ -25,6 +25,7 @@ export const ROOMS: readonly Room[] = [
   { floor: 1, name: "server", why: "servers: their instances, and requests to them" },
   { floor: 2, name: "money", why: "who pays, in which scheme, and what the chain says of it" },
   { floor: 2, name: "program", why: "sandboxes, and how a program is given a request" },
+  { floor: 2, name: "acme", why: "certificates, had from an authority and renewed by itself" },
   { floor: 3, name: "settlement", why: "the chain: transactions, batches, events, relays" },
   { floor: 4, name: "call", why: "one call, from its arrival to the end of its accounts" },
   { floor: 5, name: "dev", why: "a program served to its developer, anew whenever it changes" },

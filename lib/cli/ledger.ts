@@ -16,6 +16,7 @@ import { UINT128_MAX } from "../permit.ts";
 import { timeText } from "../time_text.ts";
 import { openPayments } from "../provider/settlement/payments.ts";
 import { OWNER_REQUEST_SECONDS, signOwnerRequest } from "../spec/owner_request.ts";
+import { askControl } from "../provider/control/control_client.ts";
 import { bookDir, operatorOf } from "./books.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { cidOf } from "./own_deployment.ts";
@@ -195,6 +196,8 @@ export const settle = defineCommand({
     const url = await holderOf(lockPath);
     const unsettled = url === null
       ? await settleHere(context, dir, lockPath)
+      : url.startsWith("https:")
+      ? await askHere(dir)
       : await askToSettle(context, url);
     const left = `${formatUsdc(unsettled)} USDC still due`;
     context.out.result({ unsettled }, [unsettled === 0n ? "all is settled" : left]);
@@ -205,6 +208,13 @@ export const settle = defineCommand({
     }
   },
 });
+
+/** Where TLS is its own, its certificate is for other names than this machine's, or is lacking. */
+async function askHere(dir: string): Promise<bigint> {
+  const answer = await askControl(dir, "settle");
+  if (answer) return BigInt(String(answer.done));
+  throw new KhachapuriError("provider_unavailable", "the provider does not answer");
+}
 
 async function askToSettle(context: CommandContext, webDomain: string): Promise<bigint> {
   const { address: provider } = requireProvider(await context.config());

@@ -72,6 +72,7 @@ export const serve = defineCommand({
         log,
         isSuccessor: options["take-over"],
         fd: givenDescriptor("listen", environment),
+        httpFd: givenDescriptor("http", environment),
         onControl: (control) => takeReloads(control, reloads, standing),
         onSucceeded,
         onLost,

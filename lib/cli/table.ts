@@ -60,6 +60,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./upgrade.ts")).upgrade,
   },
   {
+    name: "certificate",
+    group: "provider",
+    summary: "the certificate of this machine's provider, and have it now",
+    load: async () => (await import("./certificate.ts")).certificate,
+  },
+  {
     name: "deploy",
     group: "developer",
     summary: "publish a program for a provider to run",

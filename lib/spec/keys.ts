@@ -79,6 +79,16 @@ export async function readKeyFile(path: string): Promise<KeyFile> {
   return parseShape(keyFileShape, parseSecret(text, path), path, "invalid_input");
 }
 
+/**
+ * The secret that is all of a file, without white space around it.
+ * @throws KhachapuriError `not_found`, `insecure_key_file`
+ */
+export async function readSecretText(path: string): Promise<string> {
+  using file = await openKeyFile(path);
+  assertPrivate(path, await file.stat());
+  return (await new Response(file.readable).text()).trim();
+}
+
 async function openKeyFile(path: string): Promise<Deno.FsFile> {
   try {
     return await Deno.open(path);

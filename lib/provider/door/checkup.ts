@@ -17,6 +17,7 @@ import { whyUnreachable } from "../../unreachable.ts";
 import { recordsPath } from "../deployment/records.ts";
 import { findRuntimes } from "../program/runtimes.ts";
 import { openBackstage } from "../program/stage.ts";
+import { judgeCertificate, seeCertificate } from "./certificate_look.ts";
 import { judgeEndpoint } from "./chain_endpoints.ts";
 import { checkExact } from "./exact_scheme.ts";
 import type { Finding, Findings, Look } from "./findings.ts";
@@ -61,6 +62,7 @@ const PARTS = [
   "exact",
   "name",
   "dns",
+  "certificate",
   "web domain",
   "running",
 ];
@@ -92,6 +94,12 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
     await findings.look("running", () => checkRunning(book));
   }
   if (provider?.names.enabled) await findings.look("dns", () => checkNameServers(provider));
+  const certificate = provider && await seeCertificate(config, provider);
+  if (provider && certificate) {
+    const judge = () =>
+      Promise.resolve().then(() => judgeCertificate(certificate, provider, now()));
+    await findings.look("certificate", judge);
+  }
   if (provider && connected) {
     await findings.look("exact", () => checkExact(connected, provider));
     await findings.look("earnings", () => checkEarnings(connected, provider));

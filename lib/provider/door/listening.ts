@@ -6,23 +6,33 @@ import { addressPrefix } from "../http/address_prefix.ts";
 import { senderOf } from "../http/forwarded.ts";
 import type { WireUsage } from "../metrics/wire_usage.ts";
 import type { Handle } from "../http/request.ts";
+import type { CertificateSource } from "../wire/certificate.ts";
 import { listen, type Listener } from "../wire/listener.ts";
 import type { Place } from "../wire/place.ts";
+
+/** Who is told what of a listener, and what it has. */
+export interface ListeningTold {
+  log: Log;
+  usage: WireUsage;
+  /** Of a certificate that is kept here, in the place of files. */
+  certificate?: CertificateSource | undefined;
+}
 
 /** Listens at `place`; by default where the configuration says, port 0 lets the system choose. */
 export function openListener(
   config: Config,
   { listen: said, tls, trustedProxies, forwardedField }: ProviderConfig,
   handle: Handle,
-  { log, usage }: { log: Log; usage: WireUsage },
+  { log, usage, certificate }: ListeningTold,
   place: Place = placeOf(said),
 ): Promise<Listener> {
   const trusted = { addresses: trustedProxies, field: forwardedField };
   return listen({
     place,
-    tls: tls
-      ? { cert: resolveFromHome(config, tls.cert), key: resolveFromHome(config, tls.key) }
-      : null,
+    tls: certificate ??
+      (tls
+        ? { cert: resolveFromHome(config, tls.cert), key: resolveFromHome(config, tls.key) }
+        : null),
     handle,
     log,
     usage,
@@ -30,7 +40,7 @@ export function openListener(
     networkOf: (address) => trustedProxies.has(address) ? null : addressPrefix(address),
     senderOf: ({ socket, headers }) =>
       senderOf(
-        { address: socket.remoteAddress ?? "", isTls: tls !== undefined },
+        { address: socket.remoteAddress ?? "", isTls: (certificate ?? tls) !== undefined },
         (name) => headers[name]?.toString() ?? null,
         trusted,
       ),

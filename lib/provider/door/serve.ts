@@ -16,6 +16,8 @@ export interface ServeOptions extends Hooks {
   isSuccessor?: boolean;
   /** A socket that listens already, passed to this process; else it listens by itself. */
   fd?: number | null;
+  /** Of port 80's, likewise. */
+  httpFd?: number | null;
 }
 
 /**
@@ -28,8 +30,8 @@ export async function startProvider(
   { isSuccessor = false, ...options }: ServeOptions,
 ): Promise<RunningProvider> {
   requireProvider(config);
-  const { log, now = Date.now, graceMs = null, fd = null } = options;
-  const own = { ...options, config, log, now, graceMs, fd };
+  const { log, now = Date.now, graceMs = null, fd = null, httpFd = null } = options;
+  const own = { ...options, config, log, now, graceMs, fd, httpFd };
   const site = await prepareSite(config, { log, now });
   const predecessor = isSuccessor ? await Predecessor.of(site.state.book) : null;
   if (predecessor === null) return await Tenancy.begin(own, site);

@@ -14,7 +14,8 @@ import { Turnstile } from "../handover/turnstile.ts";
 import type { Listener } from "../wire/listener.ts";
 import type { Place } from "../wire/place.ts";
 import type { Denial } from "../denial/denial.ts";
-import { takeCommands } from "./commands.ts";
+import { openCertificates, type OwnCertificates, watchedBy } from "./certificate_room.ts";
+import { takeCertificateCommands, takeCommands, takeSettleCommand } from "./commands.ts";
 import { takeDenials } from "./denials.ts";
 import { handOver, hearStop, type Incumbent } from "./handing_over.ts";
 import { listenForCarried, openListener, placeOf } from "./listening.ts";
@@ -53,6 +54,8 @@ export interface TenancyOptions extends Hooks {
   graceMs: number | null;
   /** Of a socket that listens already; null: none was passed. */
   fd: number | null;
+  /** Of one for authorities that look whether the domain is ours, likewise. */
+  httpFd: number | null;
 }
 
 /** Between two looks at whether runs have ended, ms. */
@@ -80,6 +83,7 @@ export class Tenancy implements RunningProvider, Incumbent {
     public open: OpenProvider,
     private owned: AsyncDisposableStack,
     private readonly predecessor: Predecessor | null,
+    private readonly certificates: OwnCertificates | null,
   ) {
     this.log = options.log;
     this.#over.promise.catch(() => {});
@@ -92,9 +96,12 @@ export class Tenancy implements RunningProvider, Incumbent {
     for (const left of await leftGenerations(site.state, new Set([site.state.generation]))) {
       await removeGeneration(site.state, left);
     }
-    const tenancy = new Tenancy(options, open, stack, null);
+    const certificates = await openCertificates(options, site.provider);
+    if (certificates) stack.defer(() => certificates.close());
+    const tenancy = new Tenancy(options, open, stack, null, certificates);
     await tenancy.#listen(placeAt(options, site.provider.listen));
     await tenancy.#serve();
+    await certificates?.start();
     tenancy.owned = stack.move();
     return tenancy;
   }
@@ -108,11 +115,13 @@ export class Tenancy implements RunningProvider, Incumbent {
     const { log } = options;
     await using stack = new AsyncDisposableStack();
     const place = placeAt(options, site.provider.listen, predecessor);
+    const certificates = await openCertificates({ ...options, isSecond: true }, site.provider);
+    if (certificates) stack.defer(() => certificates.close());
     const bequest = await predecessor.books();
     const backUids = leaveRunUids(bequest.uids);
     const open = await openProvider(site, stack);
     const desk = open.estate.deskFor(bequest);
-    const tenancy = new Tenancy(options, open, stack, predecessor);
+    const tenancy = new Tenancy(options, open, stack, predecessor, certificates);
     await tenancy.#listen(place);
     const path = `${await placeForControl(site.state.book)}.${site.state.generation}`;
     tenancy.#carried = await listenForCarried(path, tenancy.turnstile.handle, {
@@ -167,6 +176,8 @@ export class Tenancy implements RunningProvider, Incumbent {
   async replacedBy(settled: () => Promise<void>): Promise<void> {
     this.#isReplaced = true;
     this.options.onSucceeded?.();
+    // An authority's looks are for the process that orders from now on.
+    await this.certificates?.close();
     const { programs: { sandboxes }, gate: { slots }, readiness } = this.open.parts;
     readiness.drain();
     sandboxes.retireAll();
@@ -233,7 +244,7 @@ export class Tenancy implements RunningProvider, Incumbent {
   async #listen(place: Place): Promise<void> {
     const { config, log } = this.options;
     const { parts: { wire: usage }, site: { provider } } = this.open;
-    const told = { log, usage };
+    const told = { log, usage, certificate: this.certificates?.keeper };
     this.#listener = await openListener(config, provider, this.turnstile.handle, told, place);
   }
 
@@ -241,12 +252,15 @@ export class Tenancy implements RunningProvider, Incumbent {
   async #serve(): Promise<void> {
     const { parts, lock, site: { state, provider } } = this.open;
     const { log, now } = this.options;
-    this.turnstile.lead(createRoutes(parts));
+    const { certificates } = this;
+    this.turnstile.lead(createRoutes(certificates ? watchedBy(parts, certificates, now) : parts));
     await lock.announce(this.url);
     const before = this.#control;
     const control = this.#control = await openControl(await placeForControl(state.book));
     await before?.close();
     takeCommands(control, parts, { pid: Deno.pid, url: this.url, since: now() });
+    takeSettleCommand(control, parts.money);
+    if (certificates) takeCertificateCommands(control, certificates.keeper);
     const tell = (denial: Denial) => this.predecessor?.denied(denial);
     takeDenials(control, { ...parts, ...parts.programs, log, now, tell });
     this.options.onControl?.(control);

@@ -41,6 +41,12 @@ export interface SoaAnswer extends Resource {
   };
 }
 
+/** Names and addresses in their text. */
+export interface PlaceAnswer extends Resource {
+  readonly type: "NS" | "A" | "AAAA";
+  readonly data: string;
+}
+
 export interface OptAnswer {
   readonly type: "OPT";
   readonly name: ".";
@@ -52,7 +58,7 @@ export interface OptAnswer {
 }
 
 /** There are others, which say nothing to us. */
-export type Answer = TxtAnswer | CnameAnswer | SoaAnswer;
+export type Answer = TxtAnswer | CnameAnswer | SoaAnswer | PlaceAnswer;
 
 export interface Packet {
   readonly type: "query" | "response";

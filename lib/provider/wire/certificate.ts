@@ -16,10 +16,28 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
+/** Where a listener's certificate comes from, now and later. */
+export interface CertificateSource {
+  /** null: there is none yet, and handshakes are refused until `watch` brings one. */
+  readonly first: KeyPair | null;
+  /** Has every later pair used. */
+  watch(use: (pair: KeyPair) => void, log: Log): void;
+  /**
+   * Looks whether there is another one, and has it used then.
+   * @returns whether there was
+   */
+  renew(use: (pair: KeyPair) => void, log: Log): Promise<boolean>;
+  /** Whether an authority is expected to look whether the domain is ours (RFC 8737). */
+  isChallenged(): boolean;
+  /** What it is shown under this name; null: nothing. */
+  challengePair(serverName: string | null): KeyPair | null;
+  close(): void;
+}
+
 /** How often the files are looked at, ms: whoever renews them does so days before their end. */
 const LOOK_MS = 30_000;
 
-export class Certificate {
+export class Certificate implements CertificateSource {
   readonly #files: CertificateFiles;
   #stamp: string;
   #timer: ReturnType<typeof setInterval> | null = null;
@@ -67,6 +85,14 @@ export class Certificate {
       log.error("the new certificate cannot be used, the old one stays", { error });
     }
     return true;
+  }
+
+  isChallenged(): boolean {
+    return false;
+  }
+
+  challengePair(): null {
+    return null;
   }
 
   close(): void {

@@ -36,6 +36,8 @@ export interface ConnectionsOptions {
   /** What shares one bound with an address; null: it stands for many callers, and has none. */
   networkOf(address: string): string | null;
   readonly usage?: WireUsage;
+  /** Whether nothing is to be said before TLS stands. */
+  readonly isTls?: boolean;
   now?: () => number;
 }
 
@@ -148,13 +150,18 @@ export class Connections {
     for (const connection of this.#all) {
       if (connection.age() <= this.#patienceMs(connection.state)) continue;
       if (connection.state === "ending") connection.cut();
-      else if (connection.state === "new") refuseLateHead(connection.socket);
-      else connection.destroy();
+      else if (connection.state === "new" && this.#maySay(connection)) {
+        refuseLateHead(connection.socket);
+      } else connection.destroy();
     }
   }
 
   #patienceMs(state: State): number {
     return this.#isRetiring && state === "idle" ? HANDOVER_IDLE_MS : PATIENCE_MS[state];
+  }
+
+  #maySay({ below }: Connection): boolean {
+    return below !== null || !this.#options.isTls;
   }
 
   /** Takes no new ones, lets what is served end for `graceMs`, and then ends all. */

@@ -5,7 +5,12 @@ import type { TLSSocket } from "node:tls";
 import { HEAD_TIMEOUT_MS } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import type { Handle, Sender } from "../http/request.ts";
-import { Certificate, type CertificateFiles } from "./certificate.ts";
+import {
+  Certificate,
+  type CertificateFiles,
+  type CertificateSource,
+  type KeyPair,
+} from "./certificate.ts";
 import type { Connection } from "./connection.ts";
 import { Connections, type ConnectionsOptions } from "./connections.ts";
 import type { ExchangeParts } from "./exchange.ts";
@@ -13,6 +18,7 @@ import { Hearing } from "./hearing.ts";
 import { HTTP1_OPTIONS, readHttp1, serveHttp1 } from "./http1.ts";
 import { createHttp2 } from "./http2.ts";
 import { bind, type Place, urlOf } from "./place.ts";
+import { standBefore } from "./tls_door.ts";
 import { Tunnels } from "./tunnels.ts";
 
 export interface Listener {
@@ -37,7 +43,7 @@ export interface ListenOptions
   extends Pick<ConnectionsOptions, "networkOf" | "usage">, Pick<ExchangeParts, "onUnread"> {
   readonly place: Place;
   /** null: no TLS, which a proxy before us does, or nobody. */
-  readonly tls: CertificateFiles | null;
+  readonly tls: CertificateFiles | CertificateSource | null;
   readonly handle: Handle;
   readonly log: Log;
   /** Who sent a request, from the address at the other end and what the request says. */
@@ -53,7 +59,7 @@ const PROTOCOLS = ["h2", "http/1.1", "http/1.0"];
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { place, tls, log } = options;
-  const connections = new Connections(options);
+  const connections = new Connections({ ...options, isTls: tls !== null });
   const parts = { ...options, tunnels: new Tunnels(options) };
   const secured = tls && await serveTls(tls, parts, connections);
   const server = secured?.server ?? createServer(HTTP1_OPTIONS);
@@ -106,17 +112,17 @@ interface Secured {
 }
 
 async function serveTls(
-  files: CertificateFiles,
+  from: CertificateFiles | CertificateSource,
   parts: ExchangeParts & Pick<ConnectionsOptions, "usage">,
   connections: Connections,
 ): Promise<Secured> {
-  const certificate = await Certificate.open(files, parts.usage);
+  const certificate = "first" in from ? from : await Certificate.open(from, parts.usage);
   const http2 = await createHttp2(parts, connections);
   // Loaded where it is wanted only: it takes memory (`deno task bench hot`, column "idle RSS").
   const { createServer } = await import("node:https");
   const server = createServer({
     ...HTTP1_OPTIONS,
-    ...certificate.first,
+    ...(certificate.first ?? {}),
     ALPNProtocols: PROTOCOLS,
     handshakeTimeout: HEAD_TIMEOUT_MS,
   });
@@ -135,7 +141,12 @@ async function serveTls(
     parts.usage?.handshakeFailed();
     socket.destroy();
   });
-  const use = (pair: typeof certificate.first) => server.setSecureContext(pair);
+  let hasCertificate = certificate.first !== null;
+  standBefore(server, certificate, () => hasCertificate);
+  const use = (pair: KeyPair) => {
+    server.setSecureContext(pair);
+    hasCertificate = true;
+  };
   certificate.watch(use, parts.log);
   return {
     server,

@@ -21,15 +21,20 @@ export type Place =
 
 /**
  * Has a server listen.
+ * @param setting of config.json that says where
  * @returns the place, with the port that the system chose
  * @throws KhachapuriError `invalid_config` for one that cannot be listened on
  */
-export async function bind(server: Server, place: Place): Promise<Place> {
+export async function bind(
+  server: Server,
+  place: Place,
+  setting = "provider.listen",
+): Promise<Place> {
   const isSecond = "isShared" in place && place.isShared;
   if ("port" in place && !("fd" in place) && place.port !== 0 && !isSecond) {
-    await assertFree(place);
+    await assertFree(place, setting);
   }
-  await listenOn(server, place);
+  await listenOn(server, place, setting);
   if (!("port" in place)) return place;
   if ("fd" in place) return { ...place, ...passedAddress(server, place) };
   return { ...place, port: (server.address() as AddressInfo).port };
@@ -39,16 +44,24 @@ export async function bind(server: Server, place: Place): Promise<Place> {
  * Another process of the provider may listen beside this one, so as to take its place: that of
  * nobody else, though the system would let any process of our user have it.
  */
-async function assertFree(place: Place & { hostname: string; port: number }): Promise<void> {
+async function assertFree(
+  place: Place & { hostname: string; port: number },
+  setting: string,
+): Promise<void> {
   const { createServer } = await import("node:net");
   const probe = createServer();
-  await listenOn(probe, place, false);
+  await listenOn(probe, place, setting, false);
   await new Promise((resolve) => probe.close(resolve));
 }
 
-function listenOn(server: Server, place: Place, isShareable = true): Promise<void> {
+function listenOn(
+  server: Server,
+  place: Place,
+  setting: string,
+  isShareable = true,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    const refused = (error: Error) => reject(cannotListen(place, error));
+    const refused = (error: Error) => reject(cannotListen(place, error, setting));
     server.once("error", refused);
     server.listen(listenOptions(place, isShareable), () => {
       server.off("error", refused);
@@ -62,7 +75,7 @@ function passedAddress(server: Server, place: Place) {
   const found = server.address() as AddressInfo | string | null;
   if (typeof found !== "object" || typeof found?.port !== "number") {
     server.close();
-    throw cannotListen(place, new Error("it is no socket of TCP"));
+    throw cannotListen(place, new Error("it is no socket of TCP"), "");
   }
   const { address, port } = found;
   return { hostname: address.includes(":") ? `[${address}]` : address, port };
@@ -89,7 +102,7 @@ const WHY: Readonly<Record<string, readonly [why: string, hint: string]>> = {
   ENOTFOUND: ["it is no address", "write it as HOST:PORT, e.g. 127.0.0.1:8402"],
 };
 
-function cannotListen(place: Place, cause: Error): KhachapuriError {
+function cannotListen(place: Place, cause: Error, setting: string): KhachapuriError {
   const [why = cause.message, hint] = WHY[(cause as { code?: string }).code ?? ""] ?? [];
   if ("fd" in place) {
     const reason = `cannot listen on the socket that was passed (${place.fd}): ${cause.message}`;
@@ -101,6 +114,6 @@ function cannotListen(place: Place, cause: Error): KhachapuriError {
   const where = "path" in place ? place.path : `${place.hostname}:${place.port}`;
   return new KhachapuriError("invalid_config", `cannot listen on ${where}: ${why}`, {
     cause,
-    hints: [...(hint ? [hint] : []), "provider.listen in config.json says where"],
+    hints: [...(hint ? [hint] : []), `${setting} in config.json says where`],
   });
 }
