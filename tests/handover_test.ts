@@ -88,16 +88,20 @@ Deno.test("what was begun before a change ends as it would have: long, keyed, ki
     fields: { limits: { ...LIMITS, timeoutMs: 1_000, credits: 10 } },
   });
   const cid = await market.publishSpec(spec);
+  const keyedCid = await market.deploy({
+    files: { main: "#!/bin/sh\necho begun\nsleep 5\necho done\n" },
+    fields: { limits: { ...LIMITS, timeoutMs: 9_000 } },
+  });
   const { child, url } = await first(market);
   const headers = { ...await market.pay(payer, { credits: 1_000n }), "idempotency-key": "one" };
   const long = fetch(`${url}/${cid}?6`).then((response) => response.text());
-  const keyed = fetch(`${url}/${cid}?5`, { headers });
+  const keyed = fetch(`${url}/${keyedCid}`, { headers });
   const second = await successor(market);
-  const conflict = await fetch(`${url}/${cid}?5`, { headers });
+  const conflict = await fetch(`${url}/${keyedCid}`, { headers });
   await conflict.body?.cancel();
   const answer = await keyed;
   assert.equal(await answer.text(), "begun\ndone\n");
-  const again = await fetch(`${url}/${cid}?5`, { headers });
+  const again = await fetch(`${url}/${keyedCid}`, { headers });
   assert.equal(again.headers.get("idempotency-replayed"), "true");
   assert.equal(await again.text(), "begun\ndone\n");
   assert.equal(conflict.status, 409, "the successor knows that it runs");
@@ -111,7 +115,7 @@ Deno.test("what was begun before a change ends as it would have: long, keyed, ki
   const keyedCharges = market.entries({ payer: payer.address }).filter(({ kind }) =>
     kind === "charge"
   );
-  assert([5, 6].includes(keyedCharges.length), "5 s once, under its key");
+  assert.equal(keyedCharges.length, 1, "once, under its key");
 });
 
 Deno.test("whichever of the two is killed, the other goes on and nobody pays twice", async () => {
