@@ -6,7 +6,10 @@ import assert from "node:assert/strict";
 import { type ChildProvider, startChildProvider } from "../worlds/child_provider.ts";
 import { startLoad } from "../worlds/load.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
+import { migrateQueues } from "../worlds/migrating_queues.ts";
 import { deploymentLane } from "../lib/permit.ts";
+
+await migrateQueues();
 
 const SETTLEMENT = { mode: "batch", intervalSeconds: 2, pollMs: 100, amount: "400000" };
 const LIMITS = { timeoutMs: 5_000, memoryMb: 64, concurrency: 32, ownerCreditsPerMinute: 60_000 };
@@ -75,4 +78,66 @@ Deno.test("several successors in a row lose no call and charge each answer once"
     args: [owner.address, provider.address, lane],
   });
   assert.equal(consumed, BigInt(charged), "the chain agrees with the books");
+});
+
+Deno.test("what was begun before a change ends as it would have: long, keyed, killed", async () => {
+  await using market = await openMarket({ sandbox: { credits: 10 } });
+  const { payer } = market.accounts;
+  const spec = await market.spec({
+    files: { main: "#!/bin/sh\necho begun\nsleep $QUERY_STRING\necho done\n" },
+    fields: { limits: { ...LIMITS, timeoutMs: 1_000, credits: 10 } },
+  });
+  const cid = await market.publishSpec(spec);
+  const keyedCid = await market.deploy({
+    files: { main: "#!/bin/sh\necho begun\nsleep 5\necho done\n" },
+    fields: { limits: { ...LIMITS, timeoutMs: 9_000 } },
+  });
+  const { child, url } = await first(market);
+  const headers = { ...await market.pay(payer, { credits: 1_000n }), "idempotency-key": "one" };
+  const long = fetch(`${url}/${cid}?6`).then((response) => response.text());
+  const keyed = fetch(`${url}/${keyedCid}`, { headers });
+  const second = await successor(market);
+  const conflict = await fetch(`${url}/${keyedCid}`, { headers });
+  await conflict.body?.cancel();
+  const answer = await keyed;
+  assert.equal(await answer.text(), "begun\ndone\n");
+  const again = await fetch(`${url}/${keyedCid}`, { headers });
+  assert.equal(again.headers.get("idempotency-replayed"), "true");
+  assert.equal(await again.text(), "begun\ndone\n");
+  assert.equal(conflict.status, 409, "the successor knows that it runs");
+  assert.equal(await long, "begun\ndone\n");
+  assert.equal(await child.ended, 0);
+  assert.equal(await second.stop(), 0);
+  const charges = (lane: `0x${string}`) =>
+    market.entries({ lane }).filter(({ kind }) => kind === "charge").length;
+  const credits = charges(deploymentLane(spec.id));
+  assert([6, 7].includes(credits), `${credits} credits for 6 s`);
+  const keyedCharges = market.entries({ payer: payer.address }).filter(({ kind }) =>
+    kind === "charge"
+  );
+  assert.equal(keyedCharges.length, 1, "once, under its key");
+});
+
+Deno.test("whichever of the two is killed, the other goes on and nobody pays twice", async () => {
+  await using market = await openMarket();
+  const spec = await market.spec({
+    files: { main: "#!/bin/sh\necho begun\nsleep $QUERY_STRING\necho done\n" },
+    fields: { limits: LIMITS },
+  });
+  const cid = await market.publishSpec(spec);
+  const { child, url } = await first(market);
+  const lost = fetch(`${url}/${cid}?4`).then((response) => response.text());
+  lost.catch(() => {});
+  const second = await successor(market);
+  await child.kill();
+  await lost.catch(() => {});
+  assert.equal(await (await fetch(`${url}/${cid}?0`)).text(), "begun\ndone\n");
+  const third = await startChildProvider(market.home, { logLevel: "info", isSuccessor: true });
+  await third.kill();
+  assert.equal(await (await fetch(`${url}/${cid}?0`)).text(), "begun\ndone\n");
+  assert.equal(await second.stop(), 0);
+  const entries = market.entries({ lane: deploymentLane(spec.id) });
+  const count = (wanted: string) => entries.filter(({ kind }) => kind === wanted).length;
+  assert.equal(count("charge"), 2, "the run that was killed cost nothing");
+  assert.equal(count("charge") + count("release"), count("reserve"), "nothing is held for ever");
 });

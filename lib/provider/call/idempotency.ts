@@ -209,7 +209,10 @@ export class SqliteIdempotency implements Idempotency {
   async take(key: RequestKey, fingerprint: Uint8Array): Promise<Taken> {
     const text = keyText(key);
     const underWay = this.#running.get(text);
-    if (underWay) throw isSame(underWay, fingerprint) ? stillRunning() : mismatch(key);
+    // Of a run in another process the charge may be known here before its end is.
+    if (underWay && !this.#isCharged(key)) {
+      throw isSame(underWay, fingerprint) ? stillRunning() : mismatch(key);
+    }
     const row = this.#find(key);
     if (row) {
       if (!isSame(row.fingerprint, fingerprint)) throw mismatch(key);
@@ -265,6 +268,11 @@ export class SqliteIdempotency implements Idempotency {
 
   close(): void {
     this.#database.close();
+  }
+
+  #isCharged({ id }: RequestKey): boolean {
+    const row = this.#select.get(id) as unknown as Row | undefined;
+    return row !== undefined && this.#options.wasCharged(row.reservation);
   }
 
   #find({ id }: RequestKey): Row | null {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ACCOUNTS } from "../../../worlds/chain/people.ts";
 import { hearLog } from "../../../worlds/heard_log.ts";
+import { migrateQueues } from "../../../worlds/migrating_queues.ts";
 import { openProviderHome, type ProviderHome } from "../../../worlds/provider_home.ts";
 import { deploymentLane } from "../../permit.ts";
 import { connectControl } from "../control/control_client.ts";
@@ -20,6 +21,8 @@ async function start(home: ProviderHome, isSuccessor: boolean, settings = {}) {
   const provider = await startProvider(config, { log, graceMs: 10_000, isSuccessor });
   return { provider, ...heard };
 }
+
+await migrateQueues();
 
 const stateNames = async ({ dir }: ProviderHome) =>
   (await Array.fromAsync(Deno.readDir(join(dir, "state")))).map(({ name }) => name).sort();

@@ -109,8 +109,8 @@ const LOCAL_CHAINS: ReadonlySet<number> = new Set([31_337, 1_337]);
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
   const { chain, escrow, account, dir, log, now } = options;
   const { address: provider, settlement: rest } = options.provider;
-  const operatorsLimits = { chain, escrow, provider, operator: account.address, now };
-  const watch = options.watch ?? new OperatorWatch(operatorsLimits);
+  const operatorsOwn = { chain, escrow, provider, operator: account.address, now };
+  const watch = options.watch ?? new OperatorWatch(operatorsOwn);
   const tenure: Tenure = { isOver: false };
   const chainNews = new ChainNews();
   const tally = new SettlementTally(now);
@@ -158,7 +158,6 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     settler: new SettlerSeat(exact),
     sender: new OperatorSeat(operator),
   };
-  const offlineAmount = rest.mode === "each" ? 0n : rest.offlineAmount;
   return {
     ledger,
     operator,
@@ -174,9 +173,9 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     policy: {
       consume: rest.mode === "each" ? createConsume(seats.sender, escrow) : null,
       settleWindowSeconds: () => settlement.windowSeconds(),
-      viewAgeMs: () => viewAgeMs(follower, ledger, offlineAmount),
+      viewAgeMs: () => viewAgeMs(follower, ledger, offlineAmountOf(rest)),
       laterNow,
-      offlineAmount,
+      offlineAmount: offlineAmountOf(rest),
     },
     ...endings({ ledger, operator, settlement, follower, purchases, exact, ...seats }, tenure),
   };
@@ -337,6 +336,11 @@ function viewAgeMs(
 /** Of the books: they are ours until they are handed over. */
 interface Tenure {
   isOver: boolean;
+}
+
+/** Where each credit is taken first, nothing is served that the chain has not told of. */
+function offlineAmountOf({ mode, offlineAmount }: ProviderConfig["settlement"]): bigint {
+  return mode === "each" ? 0n : offlineAmount;
 }
 
 interface Books {

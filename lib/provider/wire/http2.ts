@@ -70,7 +70,11 @@ export async function createHttp2(
     take(socket, connection) {
       // It may wait for its first request as long as for any: browsers open some ahead.
       connection.enter("idle");
-      server.once("session", (session) => connections.set(session, connection));
+      server.once("session", (session) => {
+        connections.set(session, connection);
+        // GOAWAY: streams that are open end, and no new ones are begun (RFC 9113 section 6.8).
+        connection.whenRetired(() => session.close());
+      });
       server.emit("connection", socket);
       const frames = new FrameFilter(() => connection.endSoon());
       all.pace(connection, { ...HTTP2_READING, pass: (bytes) => frames.pass(bytes) });
