@@ -19,8 +19,11 @@ async function reload(file: string, { dir }: ProviderHome, ...args: string[]) {
 }
 
 /** All that the front page says, the price among it. */
-const pageAt = async (url: string) =>
-  await (await fetch(url, { headers: { accept: "application/json" } })).text();
+/** What it offers, but for what it finds out about the machine in its own time. */
+async function pageAt(url: string): Promise<string> {
+  const { runtimes: _, runtimesLacking: __, ...offer } = await (await fetch(url)).json();
+  return JSON.stringify(offer);
+}
 
 Deno.test("a provider of a shell is followed by as many as there are reloads", async (t) => {
   await using home = await openProviderHome();
@@ -72,8 +75,13 @@ Deno.test("a provider of a shell is followed by as many as there are reloads", a
     assert.equal((await reload(file, home, "--force")).code, 0);
     const attendants = (await livingProcesses(`attend ${file}`)).trim().split("\n");
     assert.equal(attendants.length, 1);
-    const serving = (await livingProcesses(`serve --home ${home.dir}`)).trim().split("\n");
-    assert.equal(serving.filter((line) => !line.includes(" attend ")).length, 2);
+    // The one before ends with the last connection that it has.
+    const deadline = performance.now() + 60_000;
+    for (let serving = Infinity; serving > 2;) {
+      assert(performance.now() < deadline, `${serving} processes serve or wait`);
+      const lines = (await livingProcesses(`serve --home ${home.dir}`)).trim().split("\n");
+      serving = lines.filter((line) => !line.includes(" attend ")).length;
+    }
   });
   await t.step("SIGTERM to the first ends the last, whose exit code is its own", async () => {
     provider.signal("SIGTERM");
