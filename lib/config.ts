@@ -90,13 +90,19 @@ const egressShape = v.optional(
   {},
 );
 
+/** In one line, as it goes into a unit of systemd's, too. */
+const listenShape = v.pipe(
+  v.string(),
+  v.regex(/^\S*:[0-9]{1,5}$/, 'not host:port, as "127.0.0.1:8402"'),
+);
+
 const providerFields = v.strictObject({
   /** ENS name under which the provider is found. */
   name: v.string(),
   /** The cold provider key's address: owns resolver and earnings. */
   address: addressShape,
   /** host:port to listen on; port 0 lets the system choose. */
-  listen: v.optional(v.string(), "127.0.0.1:8402"),
+  listen: v.optional(listenShape, "127.0.0.1:8402"),
   /** PEM files; without them plain HTTP, for loopback or behind a TLS proxy. */
   tls: v.optional(v.strictObject({ cert: v.string(), key: v.string() })),
   /** TLS with a certificate that is had and renewed by itself. */

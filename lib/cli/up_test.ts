@@ -287,6 +287,24 @@ Deno.test("down takes all of it away but what is worth something, and only once 
     assert.match((await down(machine, {})).said, /nothing was to be taken down/);
   }));
 
+Deno.test("what the provider's user writes into config.json adds no line to a unit of root's", () =>
+  onMachine(async (machine) => {
+    await up(machine, FIRST);
+    await editTerms(machine);
+    await up(machine, {});
+    const path = join(machine.root, HOME, "config.json");
+    const config = JSON.parse(await Deno.readTextFile(path));
+    for (const listen of ["443\nExecStartPre=/bin/sh -c id\n#:1", "/etc/x:1", "%h:1", "@x:1"]) {
+      config.provider.listen = listen;
+      await Deno.writeTextFile(path, JSON.stringify(config));
+      const { error, used } = await up(machine, { price: "0.002" });
+      assert.match(error?.shortMessage ?? "", /listen|not ADDRESS:PORT/, listen);
+      assert.deepEqual(used, [], listen);
+    }
+    const unit = join(machine.root, "/etc/systemd/system/khachapuri.socket");
+    assert.match(await Deno.readTextFile(unit), /^ListenStream=127\.0\.0\.1:8402\nService=/m);
+  }));
+
 Deno.test("only root sets a machine up, and only in a folder of the provider's own", () =>
   onMachine(async (machine) => {
     const other = { ...machine, uid: 1000 };

@@ -104,7 +104,21 @@ async function findPlace(context: CommandContext, named: string | undefined): Pr
       hints: ["--target says which file to replace, e.g. /usr/local/bin/khachapuri"],
     });
   }
-  return { target: await checkedProgramFile(file), version: running?.version ?? null, book };
+  const target = await checkedProgramFile(file);
+  if (named === undefined && file === running?.file) await assertPackage(target);
+  return { target, version: running?.version ?? null, book };
+}
+
+/**
+ * Which file runs is the provider's word, and whoever replaces it may be root, who may write all
+ * that a program that has taken the provider over may not.
+ */
+async function assertPackage(path: string): Promise<void> {
+  if (await versionOf(path) !== null) return;
+  const message = `the provider says that it runs from ${path}, which is no package of ours`;
+  throw new KhachapuriError("access_denied", message, {
+    hints: ["--target says which file to replace, e.g. /usr/local/bin/khachapuri"],
+  });
 }
 
 /** What the provider runs from; null when none does. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,7 +48,8 @@ int hook_main(int argc, char **argv) {
     dprintf(2, "khachapuri-init: hook SECONDS PROGRAM ARGUMENTS\n");
     return 2;
   }
-  /* Nothing of ours stays open in it but output and errors. */
+  /* What a service manager listens at for the provider would outlive it in whatever we start. */
+  if (syscall(SYS_close_range, 3u, ~0u, 0u)) fatal("close_range");
   signal(SIGPIPE, SIG_DFL);
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   pid_t child = fork();

@@ -2,7 +2,7 @@
 import type { ConfigJson } from "../../config.ts";
 import { parseUsdc } from "../../chain/usdc.ts";
 import type { Sockets } from "../systemd_unit.ts";
-import type { WholeAnswers } from "./answers.ts";
+import { checkedPlace, type WholeAnswers } from "./answers.ts";
 
 /** Fields that `up` sets; of each nothing else is touched. */
 export type ProviderFields = Record<string, unknown>;
@@ -67,13 +67,17 @@ function kept(before: ConfigJson["provider"], fields: ProviderFields): ProviderF
   return isOurs ? fields : { ...fields, trustedProxies: own };
 }
 
-/** Where systemd is to listen: an address that is everywhere stands for IPv6, too. */
+/**
+ * Where systemd is to listen: an address that is everywhere stands for IPv6, too. What config.json
+ * says of it is the provider's user's word, and the unit is root's: it is an address or nothing.
+ * @throws KhachapuriError `usage`
+ */
 export function socketsOf(answers: WholeAnswers): Sockets {
-  const place = listenOf(answers);
+  const place = checkedPlace(listenOf(answers));
   const acme = acmeOf(answers);
   const isAsked = acme?.challenge === "http-01";
   const http = typeof acme?.httpListen === "string"
-    ? acme.httpListen
+    ? checkedPlace(acme.httpListen)
     : isAsked
     ? "0.0.0.0:80"
     : null;

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { makeFolder } from "../../../worlds/home.ts";
+import { helperPath } from "../../../sandbox/native.ts";
 import { hookChange } from "./hook.ts";
 
 const { signal } = new AbortController();
+/** Descriptors of the shell itself, as /proc has them. */
+const LIST = 'for fd in 3 4; do [ -e /proc/$$/fd/$fd ] && echo $fd; done >"$1"; true';
 const RECORD = { name: "_acme-challenge.a.example", text: "-rf $(id) 'x'" };
 
 async function run(script: string, timeoutSeconds = 20) {
@@ -24,6 +27,19 @@ Deno.test("a hook is told what to do as arguments, as they are", async () => {
   assert.deepEqual(names.filter((name) => !["PWD", "_", "OLDPWD", "SHLVL"].includes(name)), [
     "PATH",
   ]);
+});
+
+Deno.test("nothing that a service manager holds for the provider is open in a hook", async () => {
+  await using folder = await makeFolder();
+  const said = join(folder.dir, "said");
+  const script = `exec 3</dev/null 4</dev/null; exec "$@"`;
+  const { code } = await new Deno.Command("/bin/sh", {
+    args: ["-c", script, "sh", await helperPath(), "hook", "5", "/bin/sh", "-c", LIST, "sh", said],
+    stdin: "piped",
+  }).spawn().status;
+  assert.equal(code, 0);
+  // 0 to 2, and the folder that is read.
+  assert.deepEqual((await Deno.readTextFile(said)).match(/\b[34]\b/g) ?? [], []);
 });
 
 Deno.test("what a hook fails with is told with what it said", async () => {

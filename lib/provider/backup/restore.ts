@@ -5,10 +5,11 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { KhachapuriError } from "../../errors.ts";
-import { parseConfig, resolveFromHome } from "../../config.ts";
+import { type Config, parseConfig, resolveFromHome } from "../../config.ts";
 import { parseJson } from "../../shape.ts";
 import { assertLedgerVersion } from "../ledger/version.ts";
 import { readArchive } from "./archive.ts";
+import { placesOf } from "./places.ts";
 import { writeAll } from "./written.ts";
 import { isWayDown, type Manifest, MANIFEST_NAME, parseManifest } from "./manifest.ts";
 
@@ -131,11 +132,24 @@ async function assertUsable(manifest: Manifest, path: string, staging: string): 
   const inside = `${path}: config.json`;
   const config = parseConfig(parseJson(text, inside, "invalid_input"), join(staging, "home"));
   if (!config.provider) throw damaged(path, "its config.json is no provider's");
+  assertPlaces(manifest, { ...config, home: homeOf(manifest) }, path);
   const isElsewhere = manifest.places.some(({ prefix }) => prefix === "state");
   const state = isElsewhere
     ? join(staging, "state")
     : resolveFromHome(config, config.provider.stateDir);
   assertLedgerVersion(join(state, "book", "ledger.db"));
+}
+
+/** Where the home was. */
+function homeOf({ places }: Manifest): string {
+  return places.find(({ prefix }) => prefix === "home")?.path ?? "/";
+}
+
+/** Files go where the configuration has them, which its operator knows, and nowhere else. */
+function assertPlaces({ places }: Manifest, config: Config, path: string): void {
+  const own = placesOf(config).map(({ prefix, path }) => `${prefix} ${path}`);
+  const foreign = places.find(({ prefix, path }) => !own.includes(`${prefix} ${path}`));
+  if (foreign) throw damaged(path, `its config.json names no ${foreign.path}`);
 }
 
 /** Moves what a home has into a folder of its own in it. */

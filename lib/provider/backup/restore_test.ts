@@ -58,6 +58,9 @@ async function archiveOf(
   );
 }
 
+/** Where nothing of a provider's is. */
+const ELSEWHERE = { prefix: "keys", path: "/tmp/khachapuri-no-place-of-its-own" };
+
 const GOOD: Files = { "home/config.json": CONFIG, "home/terms.txt": "Be kind.\n" };
 
 function attempt(home: string, bytes: Uint8Array<ArrayBuffer>, replaces = false) {
@@ -90,6 +93,11 @@ const BAD: Record<string, () => Promise<Uint8Array<ArrayBuffer>> | Uint8Array<Ar
   "a link": async () => gzip(await link as Uint8Array<ArrayBuffer>),
   "a later version": () => archiveOf(GOOD, manifestOf(GOOD, { version: 2 })),
   "a manifest that is none": () => archiveOf(GOOD, "{"),
+  "a place that its configuration does not name": () => {
+    const files = { ...GOOD, "keys/authorized_keys": "ssh-ed25519 AAAA" };
+    const places = [{ prefix: "home", path: "/var/lib/khachapuri" }, ELSEWHERE];
+    return archiveOf(files, manifestOf(files, { places }));
+  },
   "no configuration": () => archiveOf({ "home/terms.txt": "x" }),
   "a configuration of no provider": () => archiveOf({ "home/config.json": "{}" }),
   "bytes behind the gzip that are broken": async () => {

@@ -61,6 +61,11 @@ export class Denials implements Welcome {
     return lifted;
   }
 
+  /** What another process has written into the book since it was opened is in force here, too. */
+  reread(): void {
+    this.#index();
+  }
+
   /** Every denial there ever was, oldest first. */
   all(): Denial[] {
     return this.#options.book.all();

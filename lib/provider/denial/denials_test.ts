@@ -101,6 +101,19 @@ Deno.test("lifting ends one; what is lifted stays in the book, and lifting again
   assert.throws(() => denials.lift(7), { code: "not_found" });
 });
 
+Deno.test("what the process before has written last is in force once it is read anew", async () => {
+  const dir = await Deno.makeTempDir();
+  const path = join(dir, "denials.db");
+  const [before, after] = [DenialBook.open(path), DenialBook.open(path)];
+  const denials = new Denials({ book: after, now: () => 1_000 });
+  new Denials({ book: before, now: () => 1_000 }).deny(WISH);
+  denials.assertOwner(OWNER);
+  denials.reread();
+  assert.throws(() => denials.assertOwner(OWNER), { code: "denied" });
+  for (const book of [before, after]) book.close();
+  await Deno.remove(dir, { recursive: true });
+});
+
 Deno.test("denials outlive the process, and a later release's book is refused by name", async () => {
   const dir = await Deno.makeTempDir();
   try {

@@ -76,6 +76,15 @@ Deno.test("a denied network is refused on every path but the way out, before a b
   assert.equal((await world.ask("/relay")).status, 200);
 });
 
+Deno.test("the way out of a denied network leads to no deployment that has a path of that name", async () => {
+  using world = await openRouteWorld();
+  const { denials } = world.parts;
+  world.parts.gate.welcome = denials;
+  denials.deny({ ...WISH, kind: "network", what: "192.0.2.0/24" });
+  await assertRefused(world.ask(`https://${CID}.provider.test/relay`), 403, "denied");
+  assert.deepEqual(world.endings(), []);
+});
+
 Deno.test("a denial is told before payment is asked, and a payer's before it is proven", async () => {
   using world = await openRouteWorld();
   const { denials } = world.parts;

@@ -6,6 +6,7 @@
 import { KhachapuriError } from "../../errors.ts";
 import type { IpRanges } from "../../ip_ranges.ts";
 import type { HttpRequest } from "../http/request.ts";
+import { hostNameOf } from "../http/target.ts";
 
 /** What a proxy adds that passes on what others ask. */
 const PROXIED = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
@@ -32,12 +33,16 @@ export class MetricsReaders {
     });
   }
 
-  /** A proxy that is not listed in `trustedProxies` makes all the world come from this machine. */
+  /**
+   * A proxy that is not listed in `trustedProxies` makes all the world come from this machine: who
+   * really does asks for it by a name that leads nowhere else.
+   */
   #isPassedOn({ fields, host }: Asking): boolean {
-    const asked = URL.parse(`http://${host}`)?.hostname;
+    const asked = hostNameOf(host);
     const { hostname } = this.webDomain;
-    const isOfDomain = asked === hostname || (asked?.endsWith(`.${hostname}`) ?? false);
-    return (isOfDomain && !isLocalName(hostname)) || PROXIED.some((name) => fields.has(name));
+    const isOfDomain = asked === hostname || asked.endsWith(`.${hostname}`);
+    const isOfWorld = !isLocalName(asked) && (isOfDomain || asked === "" || asked.includes("."));
+    return isOfWorld || PROXIED.some((name) => fields.has(name));
   }
 }
 

@@ -34,6 +34,10 @@ Deno.test("what a proxy passes on comes from the world, whoever the proxy is", (
   assert.ok(!mayRead("127.0.0.1", { fields: [["via", "1.1 proxy"]] }));
   assert.ok(!mayRead("127.0.0.1", { host: "paolo.example" }));
   assert.ok(!mayRead("::1", { host: "bafkx.paolo.example:443" }));
+  // Names that lead here, spelled otherwise or somebody else's, and its address in the world.
+  for (const host of ["paolo.example.", "PAOLO.example", "blog.example", "198.51.100.1", ""]) {
+    assert.ok(!mayRead("127.0.0.1", { host }), host);
+  }
   // A provider that is tried out has no other name.
   assert.ok(mayRead("127.0.0.1", { host: "localhost:8402" }, "http://localhost:8402"));
 });

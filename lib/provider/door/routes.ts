@@ -8,7 +8,7 @@ import { failureOf } from "../http/failure.ts";
 import { refuseServiceWorker } from "../http/isolation.ts";
 import type { Answer, Handle, HttpRequest } from "../http/request.ts";
 import { PAY_PATH } from "../http/pay_path.ts";
-import { targetOf } from "../http/target.ts";
+import { type Target, targetOf } from "../http/target.ts";
 import type { RequestKind } from "../metrics/request_usage.ts";
 import { RECEIPT_PREFIX } from "../money/receipts.ts";
 import { card, CARD_PREFIX } from "./card.ts";
@@ -70,9 +70,9 @@ interface About {
 }
 
 async function route(parts: RouteParts, request: HttpRequest, about: About): Promise<Answer> {
-  assertNetwork(parts, request);
   const { names, programs: { webDomain } } = parts;
   const asked = targetOf(request.host, request.path, webDomain.hostname, names?.labels);
+  assertNetwork(parts, asked, request);
   const target = asked.form === "name" ? await pointedAt(names!, asked, request) : asked;
   if (target.form === "provider") return readable(await ownPath(parts, target.path, request));
   about.kind = "call";
@@ -86,9 +86,17 @@ async function route(parts: RouteParts, request: HttpRequest, about: About): Pro
   );
 }
 
-/** A way out of the escrow is closed to nobody; the relay has bounds of its own. */
-function assertNetwork({ gate: { welcome } }: RouteParts, { path, sender }: HttpRequest): void {
-  if (path !== RELAY_PATH) welcome.assertNetwork(sender.address);
+/**
+ * A way out of the escrow is closed to nobody; the relay has bounds of its own. A deployment at a
+ * host of its own may have a path of the same name, which is no such way.
+ */
+function assertNetwork(
+  { gate: { welcome } }: RouteParts,
+  { form, path }: Target,
+  { sender }: HttpRequest,
+): void {
+  const isWayOut = form === "provider" && path === RELAY_PATH;
+  if (!isWayOut) welcome.assertNetwork(sender.address);
 }
 
 async function ownPath(parts: RouteParts, path: string, request: HttpRequest): Promise<Answer> {

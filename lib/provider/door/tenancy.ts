@@ -263,6 +263,8 @@ export class Tenancy implements RunningProvider, Incumbent {
     if (certificates) takeCertificateCommands(control, certificates.keeper);
     const tell = (denial: Denial) => this.predecessor?.denied(denial);
     takeDenials(control, { ...parts, ...parts.programs, log, now, tell });
+    // Until this control was there a command could reach the process before, with the books here.
+    parts.denials.reread();
     this.options.onControl?.(control);
     control.on("take-over", (body, lines) => this.#passOn(body, lines));
     parts.readiness.begin();

@@ -16,11 +16,15 @@ import type {
   Protocol,
   Sender,
 } from "../http/request.ts";
+import { takesTrailers } from "../http/trailers.ts";
 import type { Tunnel } from "../http/tunnel.ts";
 import { ServerConnection } from "../server/connection.ts";
 import type { ServerResponse } from "../server/exchange.ts";
 
-/** Says who sent a request that was carried: its address, scheme and protocol. */
+/**
+ * Says who sent a request that was carried: its address, scheme and protocol, and whether it takes
+ * trailers, as TE is each connection's own.
+ */
 export const CARRIED_FIELD = "khachapuri-carried";
 
 /** What frames a message, and is said anew on each connection. */
@@ -30,6 +34,9 @@ const FRAMING: ReadonlySet<string> = new Set([
   "expect",
   "host",
   "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
   "transfer-encoding",
   "upgrade",
   CARRIED_FIELD,
@@ -64,11 +71,13 @@ async function carried(path: string, request: HttpRequest): Promise<Answer> {
   return answerOf(response, request);
 }
 
-function fieldsOf({ fields, host, sender, protocol }: HttpRequest): HeaderField[] {
+function fieldsOf(request: HttpRequest): HeaderField[] {
+  const { fields, host, sender, protocol } = request;
   const own = connectionOptions(fields.get("connection"));
   const kept = fields.list.filter(([name]) => !FRAMING.has(name) && !own.has(name));
   const from = `${sender.address} ${sender.scheme ?? "unknown"} ${protocol}`;
-  return [["host", host], ...kept, [CARRIED_FIELD, from]];
+  const taking = takesTrailers(request) ? " trailers" : "";
+  return [["host", host], ...kept, [CARRIED_FIELD, from + taking]];
 }
 
 function answerOf(response: ServerResponse, { method }: HttpRequest): Answer {
@@ -134,15 +143,21 @@ function lost(thrown: unknown): KhachapuriError {
   });
 }
 
+export interface CarriedSender extends Sender {
+  readonly protocol: Protocol;
+  readonly takesTrailers: boolean;
+}
+
 /** Who sent a request that was carried here; null for one that was not, or not by us. */
-export function carriedSender(said: string | undefined): Sender & { protocol: Protocol } | null {
-  const [, address, scheme, protocol] =
-    /^(\S*) (http|https|unknown) (HTTP\/(?:1\.0|1\.1|2\.0))$/.exec(said ?? "") ?? [];
+export function carriedSender(said: string | undefined): CarriedSender | null {
+  const [, address, scheme, protocol, taking] =
+    /^(\S*) (http|https|unknown) (HTTP\/(?:1\.0|1\.1|2\.0))( trailers)?$/.exec(said ?? "") ?? [];
   if (address === undefined) return null;
   return {
     address,
     scheme: scheme === "unknown" ? null : scheme as "http" | "https",
     protocol: protocol as Protocol,
+    takesTrailers: taking !== undefined,
   };
 }
 
@@ -152,6 +167,7 @@ export function asTheyCame(handle: Handle): Handle {
     const { method, path, query, host, body, upgrade, sender, fields } = request;
     const carried = carriedSender(fields.get(CARRIED_FIELD) ?? undefined);
     const list = fields.list.filter(([name]) => name !== CARRIED_FIELD);
+    if (carried?.takesTrailers) list.push(["te", "trailers"]);
     return handle({
       method,
       path,

@@ -43,6 +43,21 @@ Deno.test("a request arrives as it came, and its answer comes back", async () =>
   });
 });
 
+Deno.test("what a caller says to the next hop alone hinders nothing, and that it takes trailers is told", async () => {
+  const handle: Handle = (request) => {
+    const names = request.fields.list.map(([name]) => name);
+    return Promise.resolve({ status: 200, headers: [["x-names", names.join()]], body: null });
+  };
+  await through(handle, async (carry) => {
+    const headers = { te: "trailers", trailer: "x-sum", "proxy-connection": "keep-alive" };
+    const { status, headers: said } = responseOf(
+      await carry(requestOf("https://provider.test/a", { headers })),
+    );
+    assert.equal(status, 200);
+    assert.deepEqual(said.get("x-names")!.split(",").filter((name) => name in headers), ["te"]);
+  });
+});
+
 Deno.test("where nobody takes it any more its caller may come again", async () => {
   const { status } = await carryTo("/tmp/nobody-listens-here")(requestOf("https://provider.test/"));
   assert.equal(status, 503);
@@ -53,6 +68,7 @@ Deno.test("who sent it is read from our own words only", () => {
     address: "192.0.2.1",
     scheme: null,
     protocol: "HTTP/2.0",
+    takesTrailers: false,
   });
   for (const said of [undefined, "", "192.0.2.1", "192.0.2.1 ftp HTTP/1.1"]) {
     assert.equal(carriedSender(said), null);
