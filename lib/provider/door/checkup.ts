@@ -22,13 +22,8 @@ import type { Finding, Findings, Look } from "./findings.ts";
 import { readLeftBehind, tellLeftBehind } from "./left_behind.ts";
 import { lostIdentities, tellLost, tellUnheld, unheldRecipients } from "./lost_keys.ts";
 import { checkNameServers } from "./names.ts";
-import {
-  type Connected,
-  preflight,
-  type PreflightOptions,
-  type Seen,
-  type TermsTexts,
-} from "./preflight.ts";
+import { preflight, type PreflightOptions, type Seen, type TermsTexts } from "./preflight.ts";
+import type { Connected } from "./preflight_chain.ts";
 import { machineMemory, serverRoom } from "./server_room.ts";
 
 export interface CheckupOptions extends PreflightOptions {

@@ -21,7 +21,22 @@ export interface Look {
 }
 
 export class Findings {
-  readonly all: Finding[] = [];
+  readonly #all: Finding[] = [];
+  readonly #order: readonly string[];
+
+  /** @param order in which parts are told whose looks go on side by side; others come after them */
+  constructor(order: readonly string[] = []) {
+    this.#order = order;
+  }
+
+  get all(): Finding[] {
+    return this.#all.toSorted((one, other) => this.#rankOf(one) - this.#rankOf(other));
+  }
+
+  #rankOf({ part }: Finding): number {
+    const rank = this.#order.indexOf(part);
+    return rank < 0 ? this.#order.length : rank;
+  }
 
   /** Looks at a part; null when it is bad. */
   async look<Seen extends Look>(part: string, check: () => Promise<Seen>): Promise<Seen | null> {
@@ -29,12 +44,12 @@ export class Findings {
       const seen = await check();
       const { detail, hints = [], advice = [] } = seen;
       const state = hints.length > 0 ? "doubtful" : "good";
-      this.all.push({ part, state, detail, hints: [...hints, ...advice] });
+      this.#all.push({ part, state, detail, hints: [...hints, ...advice] });
       return seen;
     } catch (thrown) {
       const error = asKhachapuriError(thrown);
       const { shortMessage: detail, hints } = error;
-      this.all.push({ part, state: "bad", detail, hints, error });
+      this.#all.push({ part, state: "bad", detail, hints, error });
       return null;
     }
   }

@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import type { Chain } from "../../chain/client.ts";
 import { asChainError } from "../../chain/refusal.ts";
-import { thawingPeriod } from "../../chain/escrow.ts";
 import { type Config, keepOf, requireProvider, resolveFromHome } from "../../config.ts";
 import { BUFFERED_BODY_BYTES_MAX, PAYER_DEPOSIT_MS } from "../../limits.ts";
 import type { Log } from "../../log.ts";
@@ -87,7 +86,7 @@ export async function openProvider(
 
 async function openParts(site: Site, stack: AsyncDisposableStack): Promise<RouteParts> {
   const { provider, state, ground, log, now } = site;
-  const { connected: { chain, contracts }, account } = ground;
+  const { connected: { chain, contracts }, operator: { account, limits, thawingSeconds } } = ground;
   const seller: Seller = {
     chainId: chain.chainId,
     escrow: contracts.escrow,
@@ -102,7 +101,8 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     usdc: contracts.usdc,
     provider,
     account,
-    thawingPeriodSeconds: BigInt(offering.offer.thawingPeriodSeconds),
+    limits,
+    thawingPeriodSeconds: thawingSeconds,
     dir: state.book,
     log,
     now,
@@ -110,7 +110,8 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
   stack.defer(() => payments.close());
   const content = await openContent(site, records, payments, stack);
   const desks = openDesks(site, seller, offering.offer, payments, stack);
-  await desks.onboarding.prepare();
+  // What relays cost is asked while the rest is opened.
+  const prepared = desks.onboarding.prepare();
   const money = await openMoney(site, seller, offering.offer, payments, records, desks);
   const counters = createCounters();
   const { registrations, agreements, tariffs, stops, runLog } = records;
@@ -137,6 +138,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
   };
   const opened = { seller, records, counters, content, noteServer };
   const { programs, gateway } = await openWorkplaces(site, opened, stack);
+  await prepared;
   const names = openProviderNames(site, { seller, payments, records, ...programs }, stack);
   return {
     seller,
@@ -213,7 +215,7 @@ async function openMoney(
   { registrations, ownerPermits, tariffs }: Records,
   { onboarding, messages }: ReturnType<typeof openDesks>,
 ) {
-  const { ground: { connected: { chain }, account }, state, now } = site;
+  const { ground: { connected: { chain }, operator: { account } }, state, now } = site;
   const { ledger, payers, settlement, policy, follower, purchases } = payments;
   const secret = await receiptSecret(join(state.book, "receipts.key"));
   const block = () => headOf(chain, follower);
@@ -309,12 +311,11 @@ function watch(
 }
 
 async function describe({ provider, ground }: Site): Promise<Offering> {
-  const { connected: { chain, contracts: { escrow, usdc } }, keys, terms } = ground;
+  const { connected: { chain, contracts: { escrow, usdc } }, keys, terms, operator } = ground;
   const { name, address, webDomain, price, egress, names } = provider;
   const { timeoutMs, memoryMb, credits, requestBytes, responseBytes } = provider.sandbox;
   const { instances, instanceIdleSeconds } = provider.sandbox;
   const { ipfs } = provider;
-  const thawing = await thawingPeriod(chain, escrow);
   return {
     name,
     address,
@@ -339,7 +340,7 @@ async function describe({ provider, ground }: Site): Promise<Offering> {
       payTo: address,
       pricePerCredit: price,
       maxTimeoutSeconds: Math.ceil(timeoutMs / 1000),
-      thawingPeriodSeconds: Number(thawing),
+      thawingPeriodSeconds: Number(operator.thawingSeconds),
     },
   };
 }

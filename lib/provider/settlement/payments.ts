@@ -28,7 +28,7 @@ import { ChargedElsewhere } from "./charged_elsewhere.ts";
 import { Follower } from "./follower.ts";
 import type { BlockId } from "./known_blocks.ts";
 import { openOperator, type Operator } from "./operator.ts";
-import { OperatorWatch } from "./operator_watch.ts";
+import { type LimitsAsOf, OperatorWatch } from "./operator_watch.ts";
 import { createConsume } from "./settle_each.ts";
 import { Settlement, type SettlementOptions } from "./settlement.ts";
 
@@ -38,6 +38,8 @@ export interface PaymentsOptions {
   usdc: Address;
   provider: ProviderConfig;
   account: LocalAccount;
+  /** Of the operator, as they were read a moment ago. */
+  limits?: LimitsAsOf | null;
   /** Notice that a payer gives before credits or permits leave, seconds. */
   thawingPeriodSeconds: bigint;
   /** Folder of the ledger and the operator's outbox. */
@@ -83,7 +85,8 @@ const LOCAL_CHAINS: ReadonlySet<number> = new Set([31_337, 1_337]);
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
   const { chain, escrow, account, dir, log, now } = options;
   const { address: provider, settlement: rest } = options.provider;
-  const watch = new OperatorWatch({ chain, escrow, provider, operator: account.address, now });
+  const operated = { chain, escrow, provider, operator: account.address };
+  const watch = new OperatorWatch({ ...operated, read: options.limits ?? null, now });
   const chainNews = new ChainNews();
   const laterNow = () => chainNews.follower?.laterNow() ?? now();
   const ledger = await openSqliteLedger({
@@ -114,7 +117,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
   const { purchases, exact } = openExact(options, operator, laterNow, chainNews);
   const payers = openPayers(options, ledger, chainNews);
   const settlement = openSettlement(options, { ledger, operator, watch });
-  await watch.look();
+  await watch.first();
   const elsewhere = new ChargedElsewhere(ledger, log);
   const follower = await follow(options, { ledger, payers, settlement, elsewhere, exact });
   chainNews.from(follower);
