@@ -1,7 +1,8 @@
 /**
  * `deno task package`: one self-extracting file with the deno that runs this and our bundle in it.
  * A POSIX sh stub stands before a tar.gz; the first start unpacks it into the user's cache under
- * the archive's own SHA-256, later ones start from there. The permissions are baked into the stub:
+ * the archive's own SHA-256, later ones start from there. What a command needs of the bundle is
+ * loaded when it starts, and of deno what V8 made of it the time before. The permissions are baked into the stub:
  * whatever a user writes after the file's name is an argument of ours. The same sources and the
  * same deno give the same bytes.
  */
@@ -31,18 +32,29 @@ function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** Everything in one JavaScript file: no npm, no remote, no paths of this machine. */
-export async function bundle(path: string): Promise<void> {
+/**
+ * Everything as JavaScript of ours in `dir`: no npm, no remote, no paths of this machine. Each
+ * command is a file, and what some of them share: one that starts reads what it needs.
+ */
+export async function bundle(dir: string): Promise<void> {
   // Not --minify: it drops `using` where the variable is used once, and with it what it closes.
-  const flags = ["--quiet", "--frozen", "--platform", "deno"];
-  await run(Deno.execPath(), ["bundle", ...flags, "-o", path, "main.ts"], ROOT);
+  const flags = ["--quiet", "--frozen", "--platform", "deno", "--code-splitting"];
+  await run(Deno.execPath(), ["bundle", ...flags, "--outdir", dir, "main.ts"], ROOT);
+  for await (const { name } of Deno.readDir(dir)) await Deno.chmod(join(dir, name), 0o644);
+}
+
+/** Of all the files of the bundle in the order of their names, as the stub asks the shell for it. */
+async function digestOf(dir: string): Promise<string> {
+  const names = await Array.fromAsync(Deno.readDir(dir), ({ name }) => name);
+  const hash = createHash("sha256");
+  for (const name of names.sort()) hash.update(await Deno.readFile(join(dir, name)));
+  return hash.digest("hex");
 }
 
 /** deno and the bundle as a tar.gz that depends on nothing but their bytes. */
 async function payload(dir: string): Promise<Uint8Array> {
   await Deno.copyFile(Deno.execPath(), join(dir, "deno"));
   await Deno.chmod(join(dir, "deno"), 0o755);
-  await Deno.chmod(join(dir, "app.js"), 0o644);
   await Deno.copyFile(join(ROOT, HELPER), join(dir, HELPER_NAME));
   await Deno.chmod(join(dir, HELPER_NAME), 0o755);
   const timeless = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];
@@ -50,9 +62,16 @@ async function payload(dir: string): Promise<Uint8Array> {
   return gzipSync(tar, { level: 6 });
 }
 
-/** The helper lies beside the bundle, which looks for it there (sandbox/native.ts). */
+/** The helper lies beside the bundle's folder, which looks for it there (sandbox/native.ts). */
 const HELPER_NAME = basename(HELPER);
-const FILES = ["app.js", "deno", HELPER_NAME];
+const APP = "app";
+const FILES = [APP, "deno", HELPER_NAME];
+
+/**
+ * A young generation of so many MB: V8 lets it grow to sixteen as a provider starts and never gives
+ * them back (`deno task bench start`, "idle RSS"; `hot` is no slower by it).
+ */
+const SEMI_SPACE_MB = 1;
 
 /** The sh stub, as long as its own line count says. */
 function stub(archiveDigest: string, bundleDigest: string): string {
@@ -85,12 +104,15 @@ if [ ! -e "$dir" ]; then
 fi
 [ ! -L "$dir" ] && [ "$(stat -c %u:%a "$dir")" = "$(id -u):700" ] ||
   fail "$dir is not ours alone: remove it"
-echo "${bundleDigest}  $dir/app.js" | sha256sum -c --status || fail "$dir is damaged: remove it"
+LC_ALL=C
+found=$(cat "$dir/${APP}"/* | sha256sum)
+[ "\${found%% *}" = ${bundleDigest} ] || fail "$dir is damaged: remove it"
 export DENO_DIR="$dir/cache" DENO_NO_UPDATE_CHECK=1
 exec "$dir/deno" run --quiet --no-config --no-lock --no-prompt --no-remote --no-npm --cached-only \\
-  --unstable-no-legacy-abort \\
+  --unstable-no-legacy-abort --unstable-lazy-dynamic-imports \\
+  --v8-flags=--max-semi-space-size=${SEMI_SPACE_MB} \\
   ${permissions(`"$dir/${HELPER_NAME}"`).join(" ")} \\
-  "$dir/app.js" "$@"
+  "$dir/${APP}/main.js" "$@"
 `;
   return text.replace("@LINES@", String(text.split("\n").length));
 }
@@ -102,10 +124,10 @@ exec "$dir/deno" run --quiet --no-config --no-lock --no-prompt --no-remote --no-
 export async function buildPackage(path: string): Promise<{ bytes: number; sha256: string }> {
   const dir = await Deno.makeTempDir();
   try {
-    await bundle(join(dir, "app.js"));
+    await bundle(join(dir, APP));
     const archive = await payload(dir);
-    const bundleDigest = sha256(await Deno.readFile(join(dir, "app.js")));
-    const head = new TextEncoder().encode(stub(sha256(archive), bundleDigest));
+    const digest = await digestOf(join(dir, APP));
+    const head = new TextEncoder().encode(stub(sha256(archive), digest));
     const file = Buffer.concat([head, archive]);
     await Deno.writeFile(path, file);
     await Deno.chmod(path, 0o755);
