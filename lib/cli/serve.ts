@@ -37,10 +37,14 @@ export const serve = defineCommand({
     // Scripts wait for this line; the log says the same to people.
     if (out.isJson) out.jsonLine({ url: provider.url });
     else out.line(`listening on ${provider.url}`);
-    await untilAborted(stop);
-    log.info("stopping", { signal: String(stop.reason) });
-    await provider.stop();
+    const failed = await Promise.race([untilAborted(stop).then(() => null), provider.failed]);
+    log.info("stopping", failed ? { error: failed } : { signal: String(stop.reason) });
+    await provider.stop().catch((error) => {
+      if (!failed) throw error;
+    });
     log.info("stopped");
+    // Its exit code has systemd begin anew, from what the books on the disk say.
+    if (failed) throw failed;
   },
 });
 

@@ -1,10 +1,10 @@
 /** Request → answer: the provider's own paths, and everything else to the deployments. */
-import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
+import { KhachapuriError } from "../../errors.ts";
 import { PUSH_CAR_BYTES_MAX } from "../../limits_of_content.ts";
 import { assertSizes, handleCall } from "../call/handle.ts";
 import { CONTENT_PREFIX } from "../content/gateway_request.ts";
 import { deploymentPreflight, isPreflight, preflightAnswer, readable } from "../http/cors.ts";
-import { failureOf } from "../http/failure.ts";
+import { asServingError, failureOf } from "../http/failure.ts";
 import { refuseServiceWorker } from "../http/isolation.ts";
 import type { Answer, Handle, HttpRequest } from "../http/request.ts";
 import { PAY_PATH } from "../http/pay_path.ts";
@@ -48,7 +48,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> =
 export function createRoutes(parts: RouteParts): Handle {
   return async (request) => {
     const answer = await route(parts, request).catch((thrown) =>
-      failure(parts, asKhachapuriError(thrown), { form: "provider" }, request)
+      failure(parts, asServingError(thrown), { form: "provider" }, request)
     );
     parts.responses.add({ status: String(answer.status) });
     return answer;
@@ -66,7 +66,7 @@ async function route(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   }
   refuseServiceWorker(target, request.fields);
   return await handleCall(parts, target, request).catch((thrown) =>
-    failure(parts, asKhachapuriError(thrown), target, request)
+    failure(parts, asServingError(thrown), target, request)
   );
 }
 

@@ -5,6 +5,7 @@ import {
   requireProvider,
   resolveFromHome,
 } from "../../config.ts";
+import type { KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import { extendAheadMs } from "../call/paid_time.ts";
 import { addressPrefix } from "../http/address_prefix.ts";
@@ -20,6 +21,8 @@ export interface RunningProvider {
   url: string;
   /** Lets runs end (for `graceMs` at most), settles what is due, closes everything. */
   stop(): Promise<void>;
+  /** Resolves when it can serve no more: it is to be stopped, and a new process begun. */
+  failed: Promise<KhachapuriError>;
   /** Uses the certificate's files as they are now. */
   renewCertificate(): Promise<void>;
 }
@@ -42,7 +45,7 @@ export async function startProvider(
 ): Promise<RunningProvider> {
   const provider = requireProvider(config);
   await using stack = new AsyncDisposableStack();
-  const { parts, lock, control } = await openProvider(config, { log, now }, stack);
+  const { parts, failed, lock, control } = await openProvider(config, { log, now }, stack);
   const listener = await openListener(config, provider, createRoutes(parts), log);
   await lock.announce(listener.url);
   takeCommands(control, { pid: Deno.pid, url: listener.url, since: now() });
@@ -50,6 +53,7 @@ export async function startProvider(
   log.info("serving", { url: listener.url, name: provider.name, escrow: parts.seller.escrow });
   return {
     url: listener.url,
+    failed,
     renewCertificate: listener.renewCertificate,
     async stop() {
       parts.gate.slots.close();

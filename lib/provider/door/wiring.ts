@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Chain } from "../../chain/client.ts";
 import { asChainError } from "../../chain/refusal.ts";
 import { type Config, keepOf, requireProvider, resolveFromHome } from "../../config.ts";
+import type { KhachapuriError } from "../../errors.ts";
 import { BUFFERED_BODY_BYTES_MAX, PAYER_DEPOSIT_MS } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import type { CreditsOffer } from "../../payment_header.ts";
@@ -16,6 +17,7 @@ import { placeForControl } from "../control/control_path.ts";
 import { type Control, openControl } from "../control/control_server.ts";
 import { createBodyReader } from "../http/request_body.ts";
 import { createCounters, providerMetrics } from "../metrics/gauges.ts";
+import type { MachineWatch } from "../metrics/machine_watch.ts";
 import { receiptedIn, wasCharged } from "../money/charges.ts";
 import { Credits } from "../money/credits.ts";
 import { OwnerCredits } from "../money/owner_credits.ts";
@@ -38,6 +40,7 @@ import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import { openProviderNames } from "./names.ts";
 import { openOpenapi } from "./openapi_document.ts";
 import type { RouteParts } from "./parts.ts";
+import { watchMachine } from "./machine_room.ts";
 import { groundOf, preflight } from "./preflight.ts";
 import { prepareState, type Site } from "./site.ts";
 import {
@@ -52,6 +55,8 @@ import { openWorkplaces } from "./workplaces.ts";
 /** A provider whose books are open, before it listens. */
 export interface OpenProvider {
   parts: RouteParts;
+  /** Resolves when this process can serve no more, and another one is to begin anew. */
+  failed: Promise<KhachapuriError>;
   /** Nobody else's while this one is open. */
   lock: StateLock;
   /** Where commands of this machine reach it. */
@@ -80,11 +85,14 @@ export async function openProvider(
   stack.defer(() => lock.release());
   const control = await openControl(await placeForControl(state.book));
   stack.defer(() => control.close());
-  const parts = await openParts({ config, provider, state, ground, log, now }, stack);
-  return { parts, lock, control };
+  const opened = await openParts({ config, provider, state, ground, log, now }, stack);
+  return { ...opened, lock, control };
 }
 
-async function openParts(site: Site, stack: AsyncDisposableStack): Promise<RouteParts> {
+async function openParts(
+  site: Site,
+  stack: AsyncDisposableStack,
+): Promise<Pick<OpenProvider, "parts" | "failed">> {
   const { provider, state, ground, log, now } = site;
   const { connected: { chain, contracts }, operator: { account, limits, thawingSeconds } } = ground;
   const seller: Seller = {
@@ -108,6 +116,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     now,
   });
   stack.defer(() => payments.close());
+  const machine = await watchMachine(site, payments.ledger.store, stack);
   const content = await openContent(site, records, payments, stack);
   const desks = openDesks(site, seller, offering.offer, payments, stack);
   // What relays cost is asked while the rest is opened.
@@ -128,7 +137,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     log,
     now,
   };
-  const gate = openGate(site, payments, stack);
+  const gate = openGate(site, payments, machine, stack);
   const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
   stack.defer(() => debits.settled());
   const logServer = serverNotes({ runLog, usage: counters.servers });
@@ -136,19 +145,22 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     logServer(deployment, event);
     debits.note(deployment, event);
   };
-  const opened = { seller, records, counters, content, noteServer };
+  const opened = { seller, records, counters, content, noteServer, machine };
   const { programs, gateway } = await openWorkplaces(site, opened, stack);
   await prepared;
   const names = openProviderNames(site, { seller, payments, records, ...programs }, stack);
-  return {
+  const parts: RouteParts = {
     seller,
     operator: account.address,
     offering,
     terms: ground.terms,
     openapi: openOpenapi(offering, records, payments.payers, money.schemes, now),
-    health: chainHealth(chain, payments),
+    health: healthOf(chain, payments, machine),
     responses: counters.responses,
-    metrics: providerMetrics(counters, watch(chain, payments, programs, gate, money, content)),
+    metrics: providerMetrics(counters, {
+      ...watch(chain, payments, programs, gate, money, content),
+      machine: () => machine.figures(),
+    }),
     money: { ...money, startDebits: debits },
     programs,
     content: { ...content, gateway },
@@ -156,6 +168,7 @@ async function openParts(site: Site, stack: AsyncDisposableStack): Promise<Route
     gate,
     records: callRecords,
   };
+  return { parts, failed: machine.failed };
 }
 
 /** Opens the records, with what is offered from now on in them. */
@@ -265,6 +278,7 @@ async function headOf(chain: Chain, follower: Payments["follower"]): Promise<big
 function openGate(
   { provider, state, now }: Site,
   { ledger, purchases }: Payments,
+  machine: Pick<MachineWatch, "refusal">,
   stack: AsyncDisposableStack,
 ) {
   const idempotency = new SqliteIdempotency({
@@ -275,7 +289,7 @@ function openGate(
   stack.defer(() => idempotency.close());
   const { concurrency, requestBytes } = provider.sandbox;
   return {
-    slots: new Slots(concurrency, now),
+    slots: new Slots(concurrency, now, () => machine.refusal()),
     idempotency,
     requestBytes,
     readBody: createBodyReader({ heldBytesMax: BUFFERED_BODY_BYTES_MAX, bytesMax: requestBytes }),
@@ -345,17 +359,18 @@ async function describe({ provider, ground }: Site): Promise<Offering> {
   };
 }
 
-/** Whether the chain can be reached and says what is now; the reasons when not. */
-function chainHealth(
+/** Whether the chain can be reached, and the machine has room; the reasons when not. */
+function healthOf(
   chain: Chain,
-  { alarms }: Pick<Payments, "alarms">,
+  payments: Pick<Payments, "alarms">,
+  machine: Pick<MachineWatch, "alarms">,
 ): () => Promise<string | null> {
   return async () => {
     try {
       await chain.public.getBlockNumber({ cacheTime: 2_000 });
-      return alarms().join("; ") || null;
+      return [...machine.alarms(), ...payments.alarms()].join("; ") || null;
     } catch {
-      return "the chain cannot be reached";
+      return [...machine.alarms(), "the chain cannot be reached"].join("; ");
     }
   };
 }

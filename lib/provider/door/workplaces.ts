@@ -14,6 +14,7 @@ import { Openings } from "../deployment/openings.ts";
 import { openPrograms } from "../deployment/programs.ts";
 import type { Records } from "../deployment/records.ts";
 import type { Counters } from "../metrics/gauges.ts";
+import type { MachineWatch } from "../metrics/machine_watch.ts";
 import type { Seller } from "../money/seller.ts";
 import { AT_A_PROVIDER } from "../program/detector.ts";
 import { egressNotes } from "../program/egress_notes.ts";
@@ -35,14 +36,16 @@ interface Workplaces {
   counters: Counters;
   content: Pick<OpenContent, "kept" | "noteUse" | "whenKept">;
   noteServer: NoteServer;
+  machine: Pick<MachineWatch, "sandboxRefusal">;
 }
 
 export async function openWorkplaces(
   { config, ground, provider, state, log }: Site,
-  { seller, records: { registrations, stops, tariffs }, counters, content, noteServer }: Workplaces,
+  { seller, records, counters, content, noteServer, machine }: Workplaces,
   stack: AsyncDisposableStack,
 ) {
   const { keys, sandbox } = ground;
+  const { registrations, stops, tariffs } = records;
   const { egress, settlement, sandbox: { timeoutMs, memoryMb, credits, responseBytes } } = provider;
   const { instances, instanceIdleSeconds } = provider.sandbox;
   const cachedBlocks = await CachedBlocks.open(state.cache);
@@ -73,6 +76,7 @@ export async function openWorkplaces(
     },
     noteServer,
     idleMs: SANDBOX_IDLE_MS,
+    openRefusal: () => machine.sandboxRefusal(),
     openMax: SANDBOXES_OPEN_MAX,
   });
   stack.defer(() => sandboxes.close());

@@ -8,6 +8,9 @@ import { DatabaseSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { isFull } from "../../files.ts";
+import { MACHINE_RETRY_SECONDS } from "../../limits_of_machine.ts";
+import { Ballast } from "./ballast.ts";
 import { fromRow, type Recorded, type Row, type StoredRow, toRow } from "./codec.ts";
 import { GroupCommit, type Until } from "./group_commit.ts";
 import {
@@ -44,6 +47,10 @@ export interface Store {
    * when an entry contradicts the book; it never throws at once.
    */
   write(entries: readonly Entry[], until: Until): Promise<void>;
+  /** Kept for what is written when the disk is full. */
+  readonly ballast: Pick<Ballast, "isGivenUp" | "restore">;
+  /** Why nothing can be written any more, until another process reads what was; null: it can. */
+  failure(): KhachapuriError | null;
   /** How many entries have come since the start. */
   mark(): number;
   /** Whether everything up to a mark is on disk. */
@@ -67,9 +74,12 @@ export async function openStore(path: string, now: () => number = Date.now): Pro
   assertLedgerVersion(path);
   const table = await JournalTable.open(path);
   const book = replay(table.database);
-  const commit = openCommit(table);
+  const ballast = new Ballast(`${path}-ballast`);
+  const commit = openCommit(table, ballast);
   const store: Store = {
     book,
+    ballast,
+    failure: () => commit.failure(),
     write(entries, until) {
       const at = now();
       try {
@@ -111,26 +121,32 @@ export function readJournal(path: string, filter: JournalFilter): Recorded[] {
   }
 }
 
-function openCommit(table: JournalTable): GroupCommit<Row> {
-  return new GroupCommit<Row>({
-    write(rows, isSynced) {
-      try {
-        table.write(rows, isSynced);
-      } catch (cause) {
-        throw unwritable(cause);
-      }
-    },
-    sync: () =>
-      table.sync().catch((cause) => {
-        throw unwritable(cause);
-      }),
-  });
+function openCommit(table: JournalTable, ballast: Ballast): GroupCommit<Row, KhachapuriError> {
+  const isAgain = (cause: unknown) => isFull(cause) && ballast.giveUp();
+  function write(rows: readonly Row[], isSynced: boolean): void {
+    try {
+      table.write(rows, isSynced);
+    } catch (cause) {
+      if (!isAgain(cause)) throw unwritable(cause);
+      write(rows, isSynced);
+    }
+  }
+  async function sync(): Promise<void> {
+    try {
+      await table.sync();
+    } catch (cause) {
+      if (!isAgain(cause)) throw unwritable(cause);
+      await sync();
+    }
+  }
+  return new GroupCommit<Row, KhachapuriError>({ write, sync });
 }
 
 function unwritable(cause: unknown): KhachapuriError {
   return new KhachapuriError("overloaded", "the ledger cannot be written", {
     cause,
-    hints: ["check the disk that holds the state directory, then restart the provider"],
+    retryAfterSeconds: MACHINE_RETRY_SECONDS,
+    hints: ["the provider begins anew as soon as its disk can be written"],
   });
 }
 

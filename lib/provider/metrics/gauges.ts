@@ -62,6 +62,8 @@ export interface Watched {
   servers(): readonly WatchedServer[];
   runsBusy(): number;
   ownersLow(): number;
+  /** What the machine has left. */
+  machine(): { diskFreeBytes: number; memoryAvailableBytes: number };
   /** What owners have kept here. */
   kept(): { bytes: number; roots: number };
 }
@@ -130,6 +132,22 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
       "khachapuri_kept_roots",
       "How many programs and deployments owners have kept here.",
       () => watched.kept().roots,
+    ),
+    ...machineMetrics(watched),
+  ];
+}
+
+function machineMetrics({ machine }: Watched): Metric[] {
+  return [
+    gauge(
+      "khachapuri_disk_free_bytes",
+      "Of the disk that the books are on, as it was last looked at.",
+      () => machine().diskFreeBytes,
+    ),
+    gauge(
+      "khachapuri_memory_available_bytes",
+      "Memory that the machine could give to programs without swapping.",
+      () => machine().memoryAvailableBytes,
     ),
   ];
 }

@@ -31,12 +31,15 @@ function watched(changes: Partial<Watched> = {}): Watched {
     runsBusy: () => 10,
     ownersLow: () => 11,
     kept: () => ({ bytes: 18, roots: 19 }),
+    machine: () => ({ diskFreeBytes: 24, memoryAvailableBytes: 25 }),
     ...changes,
   };
 }
 
 /** What is exposed, but for runs that have not been. */
 const GAUGES = {
+  khachapuri_disk_free_bytes: 24,
+  khachapuri_memory_available_bytes: 25,
   khachapuri_unsettled_usdc_base_units: 2_000,
   khachapuri_held_usdc_base_units: 3_000,
   khachapuri_unsettled_lanes: 4,

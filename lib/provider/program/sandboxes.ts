@@ -78,6 +78,8 @@ export interface SandboxesOptions {
   firstPaid(cid: CidText): number | null;
   /** A sandbox without a run for this long goes. */
   idleMs: number;
+  /** Why none is opened for the moment, e.g. for want of memory; null: they are. */
+  openRefusal?: () => KhachapuriError | null;
   /** Sandboxes that may be open; beyond it the longest idle goes first. */
   openMax: number;
 }
@@ -231,6 +233,8 @@ export class Sandboxes {
     const { cid } = deployment;
     const known = this.#held.get(cid);
     if (known) return known;
+    const refusal = this.#options.openRefusal?.() ?? null;
+    if (refusal) throw refusal;
     const started = this.#admitStart(deployment);
     this.#makeRoom();
     const opened = this.#start(deployment).finally(started);
