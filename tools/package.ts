@@ -86,7 +86,9 @@ fail() {
   echo "khachapuri: $1" >&2
   exit 1
 }
+first=
 if [ ! -e "$dir" ]; then
+  first=yes
   mkdir -p "$base"
   fresh=$(mktemp -d "$base/.fresh.XXXXXX")
   trap 'rm -rf "$fresh"' EXIT
@@ -108,11 +110,16 @@ LC_ALL=C
 found=$(cat "$dir/${APP}"/* | sha256sum)
 [ "\${found%% *}" = ${bundleDigest} ] || fail "$dir is damaged: remove it"
 export DENO_DIR="$dir/cache" DENO_NO_UPDATE_CHECK=1
-exec "$dir/deno" run --quiet --no-config --no-lock --no-prompt --no-remote --no-npm --cached-only \\
-  --unstable-no-legacy-abort --unstable-lazy-dynamic-imports \\
-  --v8-flags=--max-semi-space-size=${SEMI_SPACE_MB} \\
-  ${permissions(`"$dir/${HELPER_NAME}"`).join(" ")} \\
-  "$dir/${APP}/main.js" "$@"
+start() {
+  exec "$dir/deno" run --quiet --no-config --no-lock --no-prompt --no-remote --no-npm \\
+    --cached-only --unstable-no-legacy-abort --unstable-lazy-dynamic-imports \\
+    --v8-flags=--max-semi-space-size=${SEMI_SPACE_MB} \\
+    ${permissions(`"$dir/${HELPER_NAME}"`).join(" ")} \\
+    "$dir/${APP}/main.js" "$@"
+}
+# What V8 makes of the code is kept for later: a provider that had to compile it held more for good.
+[ -z "$first" ] || (start help serve) </dev/null >/dev/null 2>&1 || :
+start "$@"
 `;
   return text.replace("@LINES@", String(text.split("\n").length));
 }
