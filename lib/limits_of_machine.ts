@@ -5,6 +5,7 @@
  * settled meanwhile, need less. Of a small disk it is a twentieth.
  */
 export const DISK_FREE_BYTES_LEAST = 64 * 1024 * 1024;
+/** Of a disk so small that the bound above would leave nothing to serve from. */
 export const DISK_FREE_SHARE_LEAST = 0.05;
 /** Of its inodes: an unpacked program has thousands, the books have none to come. */
 export const DISK_FREE_FILES_LEAST = 2_000;

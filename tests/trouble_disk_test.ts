@@ -1,10 +1,11 @@
-/** A disk that fills, or runs out of inodes, while a provider serves from it, and before it does. */
+/** A disk that fills, or runs out of inodes, before or while a provider serves from it. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { deploymentLane } from "../lib/permit.ts";
 import { type RunningProvider, startProvider } from "../lib/provider/door/serve.ts";
 import { readJournal } from "../lib/provider/ledger/store.ts";
 import { pause } from "../lib/pause.ts";
+import { print } from "../tools/print.ts";
 import { ACCOUNTS } from "../worlds/chain/people.ts";
 import { hearLog } from "../worlds/heard_log.ts";
 import { openProviderHome, type ProviderHome } from "../worlds/provider_home.ts";
@@ -14,9 +15,7 @@ const MEGABYTES = 96;
 const BATCH = { mode: "batch", intervalSeconds: 360 };
 
 const isRunnable = await canMount();
-if (!isRunnable) {
-  console.error("not run: tests/trouble_disk_test.ts mounts disks, as root alone may");
-}
+if (!isRunnable) print("not run: tests/trouble_disk_test.ts mounts disks, as root alone may");
 
 interface World extends AsyncDisposable {
   home: ProviderHome;

@@ -2,9 +2,9 @@
  * `deno task package`: one self-extracting file with the deno that runs this and our bundle in it.
  * A POSIX sh stub stands before a tar.gz; the first start unpacks it into the user's cache under
  * the archive's own SHA-256, later ones start from there. What a command needs of the bundle is
- * loaded when it starts, and of deno what V8 made of it the time before. The permissions are baked into the stub:
- * whatever a user writes after the file's name is an argument of ours. The same sources and the
- * same deno give the same bytes.
+ * loaded when it starts, as V8 has compiled it the time before. The permissions are baked into the
+ * stub: whatever a user writes after the file's name is an argument of ours. The same sources and
+ * the same deno give the same bytes.
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
@@ -43,7 +43,7 @@ export async function bundle(dir: string): Promise<void> {
   for await (const { name } of Deno.readDir(dir)) await Deno.chmod(join(dir, name), 0o644);
 }
 
-/** Of all the files of the bundle in the order of their names, as the stub asks the shell for it. */
+/** Of all files of the bundle in the order of their names, as the stub asks the shell for it. */
 async function digestOf(dir: string): Promise<string> {
   const names = await Array.fromAsync(Deno.readDir(dir), ({ name }) => name);
   const hash = createHash("sha256");

@@ -6,7 +6,6 @@
 import type { Address, LocalAccount } from "viem";
 import { type Chain, connect } from "../../chain/client.ts";
 import { readContracts } from "../../chain/contracts.ts";
-import { thawingPeriod } from "../../chain/escrow.ts";
 import {
   type Collector,
   isOperator,

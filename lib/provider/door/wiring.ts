@@ -123,24 +123,11 @@ async function openParts(
   const prepared = desks.onboarding.prepare();
   const money = await openMoney(site, seller, offering.offer, payments, records, desks);
   const counters = createCounters();
-  const { registrations, agreements, tariffs, stops, runLog } = records;
-  const { runs, credits, usage } = counters;
-  const callRecords = {
-    registrations,
-    agreements,
-    tariffs,
-    stops,
-    runLog,
-    runs,
-    credits,
-    usage,
-    log,
-    now,
-  };
+  const callRecords = callRecordsOf(site, records, counters);
   const gate = openGate(site, payments, machine, stack);
   const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
   stack.defer(() => debits.settled());
-  const logServer = serverNotes({ runLog, usage: counters.servers });
+  const logServer = serverNotes({ runLog: records.runLog, usage: counters.servers });
   const noteServer: NoteServer = (deployment, event) => {
     logServer(deployment, event);
     debits.note(deployment, event);
@@ -169,6 +156,14 @@ async function openParts(
     records: callRecords,
   };
   return { parts, failed: machine.failed };
+}
+
+function callRecordsOf(
+  { log, now }: Site,
+  { registrations, agreements, tariffs, stops, runLog }: Records,
+  { runs, credits, usage }: ReturnType<typeof createCounters>,
+) {
+  return { registrations, agreements, tariffs, stops, runLog, runs, credits, usage, log, now };
 }
 
 /** Opens the records, with what is offered from now on in them. */

@@ -85,8 +85,7 @@ const LOCAL_CHAINS: ReadonlySet<number> = new Set([31_337, 1_337]);
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
   const { chain, escrow, account, dir, log, now } = options;
   const { address: provider, settlement: rest } = options.provider;
-  const operated = { chain, escrow, provider, operator: account.address };
-  const watch = new OperatorWatch({ ...operated, read: options.limits ?? null, now });
+  const watch = openOperatorWatch(options);
   const chainNews = new ChainNews();
   const laterNow = () => chainNews.follower?.laterNow() ?? now();
   const ledger = await openSqliteLedger({
@@ -152,6 +151,13 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       purchases.close();
     },
   };
+}
+
+function openOperatorWatch(
+  { chain, escrow, provider: { address: provider }, account, limits = null, now }: PaymentsOptions,
+): OperatorWatch {
+  const operator = account.address;
+  return new OperatorWatch({ chain, escrow, provider, operator, read: limits, now });
 }
 
 function openExact(
