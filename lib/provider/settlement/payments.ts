@@ -84,7 +84,7 @@ const LOCAL_CHAINS: ReadonlySet<number> = new Set([31_337, 1_337]);
 /** Opens the books and starts to follow the chain. */
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
   const { chain, escrow, account, dir, log, now } = options;
-  const { address: provider, settlement: rest } = options.provider;
+  const { settlement: rest } = options.provider;
   const watch = openOperatorWatch(options);
   const chainNews = new ChainNews();
   const laterNow = () => chainNews.follower?.laterNow() ?? now();
