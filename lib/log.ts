@@ -94,8 +94,8 @@ function safeFields(fields: LogFields): Record<string, unknown> {
 
 function safeValue(value: unknown): unknown {
   if (typeof value === "bigint") return String(value);
-  if (typeof value === "string") return withoutUrlSecrets(value);
-  if (value instanceof URL) return withoutUrlSecrets(value.href);
+  if (typeof value === "string") return safeText(value);
+  if (value instanceof URL) return safeText(value.href);
   if (value instanceof Uint8Array) return `${value.length} bytes`;
   if (value instanceof Error) return errorFields(value);
   if (Array.isArray(value)) return value.map(safeValue);
@@ -107,9 +107,9 @@ function errorFields(error: Error): Record<string, unknown> {
   const code = error instanceof KhachapuriError ? error.code : error.name;
   // One cause deep: enough to know what failed beneath, without a library's whole chain.
   const cause = error.cause instanceof Error
-    ? { cause: withoutUrlSecrets(error.cause.message.split("\n")[0]!) }
+    ? { cause: safeText(error.cause.message.split("\n")[0]!) }
     : {};
-  return { code, message: withoutUrlSecrets(error.message), ...cause };
+  return { code, message: safeText(error.message), ...cause };
 }
 
 /** Whether what has this name may be a secret. */

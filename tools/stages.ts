@@ -52,6 +52,7 @@ const ALONE = [
 ];
 /** The longest of "end to end": begun last, one of them would run on when all else is done. */
 const LONGEST = [
+  "tests/handover_test.ts",
   "tests/crash_test.ts",
   "tests/crash_servers_test.ts",
   "tests/crash_exact_test.ts",
