@@ -12,6 +12,7 @@ const NAMES = [
   "egress",
   "http",
   "deploy",
+  "start",
 ];
 
 const flagsAt = Deno.args.findIndex((argument) => argument.startsWith("-"));

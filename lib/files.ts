@@ -103,6 +103,13 @@ export function isMissing(error: unknown): boolean {
   return error instanceof KhachapuriError ? isMissing(error.cause) : errnoOf(error) === 2;
 }
 
+/** Whether its disk is full, or what we may have of it is, here or where it says it comes from. */
+export function isFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const isDisks = [28, 122].includes(errnoOf(error) ?? 0);
+  return isDisks || databaseRefusal(error) === DATABASE_REFUSALS[13] || isFull(error.cause);
+}
+
 /** Whether something is there already. */
 export function isTaken(error: unknown): boolean {
   return error instanceof KhachapuriError ? isTaken(error.cause) : errnoOf(error) === 17;

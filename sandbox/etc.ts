@@ -8,6 +8,7 @@
  */
 import { join } from "node:path";
 import { isVisible, settleLinks } from "./etc_links.ts";
+import { markOfCopy, markOfMachine } from "./etc_mark.ts";
 import { NAME_TABLES, NAMES_FOLDER, TABLE_LINKS, TABLES } from "./etc_tables.ts";
 
 /** Below /etc; `*` stands for any part of a name. */
@@ -104,19 +105,58 @@ export const COPIED: readonly string[] = [
 /** Debian makes this certificate for itself: the machine's name stands in it. */
 const NEVER = /^ssl-cert-snakeoil/;
 
+const PATHS = COPIED.map((path) => path.split("/"));
+
+/** What a copy follows from besides the machine's files; the number counts ways of making it. */
+const RECIPE = JSON.stringify([1, COPIED, NEVER.source, TABLES, NAME_TABLES, TABLE_LINKS]);
+
 /**
- * Makes `folder` in place of what an earlier start left there. What not everybody on this machine
- * may read is left out, as every program may read the copy; so are links to what is left out.
- * Nothing else goes on as a provider starts, so each call waits for the one before: hundreds of
- * promises at once (/etc/ssl/certs) make V8 grow its young generation, which a provider then keeps
- * (`deno task bench hot`, "idle RSS").
+ * Makes `folder`, or leaves it as an earlier start made it where a new one would be the same:
+ * copying a thousand files takes longer than all else that a start does. What not everybody on
+ * this machine may read is left out, as every program may read the copy; so are links to what is
+ * left out. Nothing else goes on as a provider starts, so each call waits for the one before:
+ * hundreds of promises at once (/etc/ssl/certs) make V8 grow its young generation, which a provider
+ * then keeps (`deno task bench hot`, "idle RSS").
  * @returns `folder`
  */
 export function makeEtc(folder: string, root = "/etc"): string {
+  const mark = `${folder}.mark`;
+  const machine = seen(() => markOfMachine(root, (path) => howMuch(path)));
+  const whole = () => JSON.stringify([RECIPE, machine, seen(() => markOfCopy(folder))]);
+  const known = seen(() => Deno.readTextFileSync(mark));
+  if (known !== null && known === whole()) return folder;
+  // A copy without its mark is made again; the machine's is of the time before it was copied.
+  remove(mark);
+  copyEtc(folder, root);
+  if (machine !== null) Deno.writeTextFileSync(mark, whole());
+  return folder;
+}
+
+/** null when it is not there. */
+function seen(look: () => string): string | null {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+/** How much of what lies at a path is copied. */
+function howMuch(path: readonly string[]): "all" | "some" | "none" {
+  const along = PATHS.filter((listed) =>
+    listed.every((part, at) => at >= path.length || matches(path[at]!, part))
+  );
+  if (along.some(({ length }) => length <= path.length)) return "all";
+  return along.length > 0 ? "some" : "none";
+}
+
+/** In place of what an earlier start left there. */
+function copyEtc(folder: string, root: string): void {
   const fresh = `${folder}.fresh`;
-  removeFolder(fresh);
+  remove(fresh);
   makeFolder(fresh);
-  copyListed(root, fresh, COPIED.map((path) => path.split("/")));
+  copyListed(root, fresh, PATHS);
   for (const [name, text] of Object.entries(TABLES)) writeOpen(join(fresh, name), text);
   makeFolder(join(fresh, "names"));
   for (const [kind, tables] of Object.entries(NAME_TABLES)) {
@@ -132,9 +172,8 @@ export function makeEtc(folder: string, root = "/etc"): string {
   for (const name of Object.keys(NAME_TABLES.none)) {
     Deno.symlinkSync(`${NAMES_FOLDER}/${name}`, join(fresh, name));
   }
-  removeFolder(folder);
+  remove(folder);
   Deno.renameSync(fresh, folder);
-  return folder;
 }
 
 /** Copies what `paths` name in `from`, and makes only the folders in which there is something. */
@@ -192,7 +231,7 @@ function makeFolder(path: string): void {
   Deno.chmodSync(path, 0o755);
 }
 
-function removeFolder(path: string): void {
+function remove(path: string): void {
   try {
     Deno.removeSync(path, { recursive: true });
   } catch (error) {

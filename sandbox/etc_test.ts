@@ -26,7 +26,7 @@ async function madeFrom(
 const namesIn = async (dir: string) =>
   (await Array.fromAsync(Deno.readDir(dir), ({ name }) => name)).sort();
 
-Deno.test("what interpreters read is copied with open modes, and made anew each time", async () => {
+Deno.test("what interpreters read is copied with open modes, and made anew when it changes", async () => {
   await madeFrom({
     "ssl/certs/deep/a": "a",
     "php/8.2/cli/php.ini": "cli",

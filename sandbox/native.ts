@@ -6,8 +6,8 @@ import { ownMachine } from "./machine.ts";
 import type { SandboxHost } from "./policy.ts";
 import { sha256 } from "./sha256.ts";
 
-/** Beside a bundle; else where `deno task setup` builds it. */
-const SHIPPED = ["khachapuri-init", "../.cache/init/khachapuri-init"];
+/** Beside a bundle's folder; else where `deno task setup` builds it. */
+const SHIPPED = ["../khachapuri-init", "../.cache/init/khachapuri-init"];
 
 /**
  * Where the helper is by default. A compiled binary has no file beside it: it keeps its helper in

@@ -133,7 +133,11 @@ Deno.test("the packaged file runs alone, starts twice at once, and notices damag
     });
     await t.step("it makes keys and keeps to its permissions", () => smoke(file, dir));
     await t.step("it lets go of all that its sources let go of", async () => {
-      const inBundle = countUsing(await Deno.readTextFile(join(await cacheOf(dir), "app.js")));
+      const app = join(await cacheOf(dir), "app");
+      let inBundle = 0;
+      for await (const { name } of Deno.readDir(app)) {
+        inBundle += countUsing(await Deno.readTextFile(join(app, name)));
+      }
       assert.equal(inBundle, await countUsingInSources());
     });
     await t.step("it makes a paid call", () => paidCall(file));
@@ -143,7 +147,7 @@ Deno.test("the packaged file runs alone, starts twice at once, and notices damag
       await Deno.chmod(cache, 0o755);
       assert.match((await start(file, dir, "help")).stderr, /is not ours alone: remove it/);
       await Deno.chmod(cache, 0o700);
-      await Deno.writeTextFile(join(cache, "app.js"), "console.log('not ours');");
+      await Deno.writeTextFile(join(cache, "app", "main.js"), "console.log('not ours');");
       const { code, stdout, stderr } = await start(file, dir, "help");
       assert.equal(code, 1);
       assert.equal(stdout, "");

@@ -1,5 +1,5 @@
 /**
- * Our sources as one JavaScript file: no npm, no remote, no paths of the machine that builds it.
+ * Our sources as JavaScript files: no npm, no remote, no paths of the machine that builds them.
  * What a build knows of itself is put in the place of modules that know nothing, by an import map.
  */
 import { createHash } from "node:crypto";
@@ -45,13 +45,16 @@ async function writeWhole(path: string, text: string): Promise<void> {
   await Deno.rename(fresh, path);
 }
 
-/** Bundles main.ts into the file `path`. */
-export async function bundle(path: string, replacements: Replacements): Promise<void> {
+/**
+ * Bundles main.ts into the folder `dir`. Each command is a file, and what some of them share: one
+ * that starts reads what it needs.
+ */
+export async function bundle(dir: string, replacements: Replacements): Promise<void> {
   const map = await writeImportMap(replacements);
   // Not --minify: it drops `using` where the variable is used once, and with it what it closes.
-  const flags = ["--quiet", "--frozen", "--platform", "deno", "--import-map", map];
+  const flags = ["--quiet", "--frozen", "--platform", "deno", "--code-splitting"];
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["bundle", ...flags, "-o", path, "main.ts"],
+    args: ["bundle", ...flags, "--import-map", map, "--outdir", dir, "main.ts"],
     cwd: ROOT,
     stdin: "null",
     stdout: "inherit",
@@ -59,6 +62,12 @@ export async function bundle(path: string, replacements: Replacements): Promise<
   });
   const { code } = await command.output();
   if (code !== 0) stop([`bundle: deno bundle failed with exit code ${code}`]);
+}
+
+/** What a bundle's files hold, in the order of their names. */
+export async function readBundle(dir: string): Promise<string[]> {
+  const names = await Array.fromAsync(Deno.readDir(dir), ({ name }) => name);
+  return await Promise.all(names.sort().map((name) => Deno.readTextFile(join(dir, name))));
 }
 
 /** What a build knows of itself. */
@@ -95,9 +104,9 @@ export async function commitHere(): Promise<string> {
 /** One module of a package as the bundler names it in a comment above its code. */
 const MODULE = /^\s*\/\/ node_modules\/\.deno\/([^/\s]+)\/node_modules\//gm;
 
-/** The npm packages whose code is in a bundle, `name@version`, sorted. */
-export function packagesIn(code: string): string[] {
-  const folders = [...code.matchAll(MODULE)].map(([, folder]) => folder!);
+/** The npm packages whose code is in a bundle's files, `name@version`, sorted. */
+export function packagesIn(files: readonly string[]): string[] {
+  const folders = files.flatMap((code) => [...code.matchAll(MODULE)].map(([, folder]) => folder!));
   // A folder's name has "+" for the "/" behind a scope, and "_" before the peers beside it.
   const names = folders.map((folder) =>
     folder.replace(/^(@[^+@]+)\+/, "$1/").replace(/(.@[^_]+)_.*$/, "$1")

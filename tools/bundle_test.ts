@@ -10,7 +10,9 @@ Deno.test("packagesIn() names the packages whose code a bundle has", () => {
     "const text = '// node_modules/.deno/no@1.0.0/node_modules/no/x.js';",
     "// lib/cli/cli.ts",
   ].join("\n");
-  assert.deepEqual(packagesIn(code), ["@noble/hashes@2.4.0", "ox@0.14.67", "viem@2.57.20"]);
+  const rest = "// node_modules/.deno/viem@2.57.20/node_modules/viem/_esm/rest.js";
+  const packages = ["@noble/hashes@2.4.0", "ox@0.14.67", "viem@2.57.20"];
+  assert.deepEqual(packagesIn([code, rest]), packages);
 });
 
 Deno.test("an import map follows from what is put in place, and from nothing else", async () => {

@@ -1,9 +1,10 @@
 /**
  * `deno task package`: one self-extracting file with the deno that runs this and our bundle in it.
  * A POSIX sh stub stands before a tar.gz; the first start unpacks it into the user's cache under
- * the archive's own SHA-256, later ones start from there. The permissions are baked into the stub:
- * whatever a user writes after the file's name is an argument of ours. The same sources and the
- * same deno give the same bytes.
+ * the archive's own SHA-256, later ones start from there. What a command needs of the bundle is
+ * loaded when it starts, as V8 has compiled it the time before. The permissions are baked into the
+ * stub: whatever a user writes after the file's name is an argument of ours. The same sources and
+ * the same deno give the same bytes.
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
@@ -17,6 +18,7 @@ import {
   commitHere,
   factsModule,
   packagesIn,
+  readBundle,
   type Replacements,
 } from "./bundle.ts";
 import { HELPER, permissions } from "./permissions.ts";
@@ -37,7 +39,7 @@ async function run(command: string, args: readonly string[], cwd: string): Promi
   return stdout;
 }
 
-function sha256(bytes: Uint8Array): string {
+function sha256(bytes: Uint8Array | string): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
@@ -62,18 +64,26 @@ async function partsHere(): Promise<Parts> {
 async function payload(dir: string, { deno, helper }: Parts): Promise<Uint8Array> {
   await Deno.copyFile(deno, join(dir, "deno"));
   await Deno.copyFile(helper, join(dir, HELPER_NAME));
-  for (const name of FILES) {
-    await Deno.chmod(join(dir, name), PROGRAMS.includes(name) ? 0o755 : 0o644);
+  for (const name of [APP, "deno", HELPER_NAME]) await Deno.chmod(join(dir, name), 0o755);
+  await Deno.chmod(join(dir, LICENSES_FILE), 0o644);
+  for await (const { name } of Deno.readDir(join(dir, APP))) {
+    await Deno.chmod(join(dir, APP, name), 0o644);
   }
   const timeless = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];
   const tar = await run("tar", ["--format=ustar", ...timeless, "-cf", "-", ...FILES], dir);
   return gzipSync(tar, { level: 6 });
 }
 
-/** The helper lies beside the bundle, which looks for it there (sandbox/native.ts). */
+/** The helper lies beside the bundle's folder, which looks for it there (sandbox/native.ts). */
 const HELPER_NAME = basename(HELPER);
-const FILES = ["app.js", "deno", HELPER_NAME, LICENSES_FILE];
-const PROGRAMS = ["deno", HELPER_NAME];
+const APP = "app";
+const FILES = [APP, "deno", HELPER_NAME, LICENSES_FILE];
+
+/**
+ * A young generation of so many MB: V8 lets it grow to sixteen as a provider starts and never gives
+ * them back (`deno task bench start`, "idle RSS").
+ */
+const SEMI_SPACE_MB = 1;
 
 /** The sh stub, as long as its own line count says. */
 function stub(archiveDigest: string, bundleDigest: string): string {
@@ -88,7 +98,9 @@ fail() {
   echo "khachapuri: $1" >&2
   exit 1
 }
+first=
 if [ ! -e "$dir" ]; then
+  first=yes
   mkdir -p "$base"
   fresh=$(mktemp -d "$base/.fresh.XXXXXX")
   trap 'rm -rf "$fresh"' EXIT
@@ -110,19 +122,25 @@ if [ ! -e "$dir" ]; then
 fi
 [ ! -L "$dir" ] && [ "$(stat -c %u:%a "$dir")" = "$(id -u):700" ] ||
   fail "$dir is not ours alone: remove it"
-echo "${bundleDigest}  $dir/app.js" | sha256sum -c --status || fail "$dir is damaged: remove it"
-# A successor is started from the same file (khachapuri reload, upgrade).
-case "$0" in
-  /*) export KHACHAPURI_FILE="$0" ;;
-  *) export KHACHAPURI_FILE="$PWD/$0" ;;
-esac
+found=$(
+  LC_ALL=C
+  cat "$dir/${APP}"/* | sha256sum
+)
+[ "\${found%% *}" = ${bundleDigest} ] || fail "$dir is damaged: remove it"
 export DENO_DIR="$dir/cache" DENO_NO_UPDATE_CHECK=1
+# A successor is started from the same file (khachapuri reload, upgrade).
 KHACHAPURI_FILE=$(readlink -f -- "$0")
 export KHACHAPURI_FILE
-exec "$dir/deno" run --quiet --no-config --no-lock --no-prompt --no-remote --no-npm --cached-only \\
-  --unstable-no-legacy-abort \\
-  ${permissions(`"$dir/${HELPER_NAME}"`).join(" ")} \\
-  "$dir/app.js" "$@"
+start() {
+  exec "$dir/deno" run --quiet --no-config --no-lock --no-prompt --no-remote --no-npm \\
+    --cached-only --unstable-no-legacy-abort --unstable-lazy-dynamic-imports \\
+    --v8-flags=--max-semi-space-size=${SEMI_SPACE_MB} \\
+    ${permissions(`"$dir/${HELPER_NAME}"`).join(" ")} \\
+    "$dir/${APP}/main.js" "$@"
+}
+# What V8 makes of the code is kept for later: a provider that had to compile it held more for good.
+[ -z "$first" ] || (start help serve) </dev/null >/dev/null 2>&1 || :
+start "$@"
 `;
   return text.replace("@LINES@", String(text.split("\n").length));
 }
@@ -141,13 +159,15 @@ export async function buildPackage(path: string, parts?: Parts): Promise<Package
   const dir = await Deno.makeTempDir();
   try {
     const used = parts ?? await partsHere();
-    const bundlePath = join(dir, "app.js");
-    await bundle(bundlePath, { ...factsModule(used.baked), ...used.replacements });
-    const packages = allPackages(packagesIn(await Deno.readTextFile(bundlePath)));
+    const app = join(dir, APP);
+    await bundle(app, { ...factsModule(used.baked), ...used.replacements });
+    const code = await readBundle(app);
+    const packages = allPackages(packagesIn(code));
     const licenses = await collectLicenses(packages);
     await Deno.writeTextFile(join(dir, LICENSES_FILE), JSON.stringify(licenses));
     const archive = await payload(dir, used);
-    const bundleDigest = sha256(await Deno.readFile(bundlePath));
+    // Of all files in the order of their names, as the stub asks the shell for it.
+    const bundleDigest = sha256(code.join(""));
     const head = new TextEncoder().encode(stub(sha256(archive), bundleDigest));
     const file = Buffer.concat([head, archive]);
     await Deno.writeFile(path, file);

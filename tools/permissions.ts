@@ -37,7 +37,7 @@ export function permissions(helper: string): string[] {
     "--allow-net",
     `--allow-env=${OWN_VARIABLES.join(",")}`,
     `--allow-run=${helper}`,
-    "--allow-sys=uid,gid,systemMemoryInfo",
+    "--allow-sys=uid,gid,systemMemoryInfo,statfs",
   ];
 }
 

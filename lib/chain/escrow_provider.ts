@@ -117,14 +117,16 @@ async function wasNamed(
   }
 }
 
-/** What `operator` may settle for `provider`. */
+/** What `operator` may settle for `provider`, as of `blockNumber` or of the latest block. */
 export async function readOperatorLimits(
   chain: Chain,
   escrow: Address,
   provider: Address,
   operator: Address,
+  blockNumber?: bigint,
 ): Promise<OperatorLimits> {
-  const read = escrowCall(escrow, "operatorLimits", [provider, operator]);
+  const call = escrowCall(escrow, "operatorLimits", [provider, operator]);
+  const read = blockNumber === undefined ? call : { ...call, blockNumber };
   const [expiry, dailyCap, spent] = await chain.read<[number, bigint, bigint]>(read);
   return { expiry: BigInt(expiry), dailyCap, spent };
 }

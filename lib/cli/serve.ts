@@ -95,6 +95,8 @@ export const serve = defineCommand({
       untilAborted(stop).then(() => String(stop.reason)),
       Promise.race([succeeded, provider.replaced]).then(() => "followed" as const),
       lost.then(() => lostSocket(reloads)),
+      // Our exit code has the service manager begin anew, from what the books on the disk say.
+      provider.failed,
     ]);
     manager.close();
     if (end === "followed") {
@@ -104,7 +106,9 @@ export const serve = defineCommand({
     reloads.close();
     log.info("stopping", end instanceof Error ? { error: end } : { signal: end });
     void manager.tell({ STOPPING: "1", STATUS: "stopping: running calls may end" });
-    await provider.stop();
+    await provider.stop().catch((error) => {
+      if (!(end instanceof Error)) throw error;
+    });
     log.info("stopped");
     file?.close();
     if (end instanceof Error) throw end;

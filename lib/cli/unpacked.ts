@@ -19,8 +19,9 @@ const UNUSED_MS = 60 * 60 * 1_000;
 export function ownFolder(mainModule: string): string | null {
   if (!mainModule.startsWith("file:")) return null;
   const path = fileURLToPath(mainModule);
-  const dir = dirname(path);
-  return basename(path) === "app.js" && VERSION_FOLDER.test(basename(dir)) ? dir : null;
+  const dir = dirname(dirname(path));
+  const isBundle = path === join(dir, "app", "main.js");
+  return isBundle && VERSION_FOLDER.test(basename(dir)) ? dir : null;
 }
 
 /**

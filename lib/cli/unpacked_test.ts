@@ -88,8 +88,8 @@ Deno.test("what was left half-made goes after an hour, and nothing else is touch
 Deno.test("ownFolder() knows the packaged file's folders from all others", () => {
   const url = (path: string) => pathToFileURL(path).href;
   const own = `/home/nino/.cache/khachapuri/${digest("a")}`;
-  assert.equal(ownFolder(url(`${own}/app.js`)), own);
-  assert.equal(ownFolder(url(`${own}/main.ts`)), null);
-  assert.equal(ownFolder(url("/home/nino/khachapuri/app.js")), null);
-  assert.equal(ownFolder("https://khachapuri.example/app.js"), null);
+  assert.equal(ownFolder(url(`${own}/app/main.js`)), own);
+  assert.equal(ownFolder(url(`${own}/main.js`)), null);
+  assert.equal(ownFolder(url("/home/nino/khachapuri/app/main.js")), null);
+  assert.equal(ownFolder("https://khachapuri.example/app/main.js"), null);
 });

@@ -21,16 +21,16 @@ const licensesShape = v.array(v.object({
   text: v.string(),
 }));
 
-/** Under this name it lies beside the bundle of the packaged file. */
+/** Under this name it lies beside the bundle's folder in the packaged file. */
 export const LICENSES_FILE = "licenses.json";
 
 /**
  * Reads what this build carries; nothing is loaded before it is asked for.
- * @param beside where the file would be: beside the bundle
+ * @param beside where the file would be: beside the bundle's folder
  * @throws KhachapuriError `not_found` from source
  */
 export async function readLicenses(
-  beside: URL = new URL(LICENSES_FILE, import.meta.url),
+  beside: URL = new URL(`../${LICENSES_FILE}`, import.meta.url),
 ): Promise<License[]> {
   const text = await Deno.readTextFile(beside).catch(async (thrown) => {
     if (thrown instanceof Deno.errors.NotFound || Deno.build.standalone) return await inside();

@@ -151,7 +151,11 @@ static void arrange(const struct given *given) {
   if (syscall(SYS_close_range, INGRESS + 1u, ~0u, 0u)) fatal("close_range");
 }
 
+/* When memory is short, programs go before the provider that is to account for them. */
+static void go_first(void) { write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", "1000"); }
+
 static void become_launcher(const struct host *host, struct given given) {
+  go_first();
   given.helper = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   if (given.helper < 0) fatal("/proc/self/exe");
   arrange(&given);

@@ -1,6 +1,6 @@
 /*
- * Figures of the provider's own process, and of the disk that it keeps its state on, for /metrics:
- * lines of NAME=NUMBER. What cannot be found out is left out.
+ * Figures of the provider's own process for /metrics: lines of NAME=NUMBER. What cannot be found
+ * out is left out.
  */
 #include "machine.h"
 
@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 static void print_descriptors(pid_t pid) {
@@ -29,18 +28,9 @@ static void print_limit(pid_t pid) {
     printf("descriptorsMax=%llu\n", (unsigned long long)limit.rlim_cur);
 }
 
-static void print_disk(const char *path) {
-  struct statvfs disk;
-  if (statvfs(path, &disk)) return;
-  unsigned long long block = disk.f_frsize;
-  printf("diskFreeBytes=%llu\n", block * disk.f_bavail);
-  printf("diskBytes=%llu\n", block * disk.f_blocks);
-}
-
-int machine_main(const char *path) {
+int machine_main(void) {
   pid_t provider = getppid();
   print_descriptors(provider);
   print_limit(provider);
-  print_disk(path);
   return fflush(stdout) ? 1 : 0;
 }

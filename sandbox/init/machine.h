@@ -2,7 +2,7 @@
 #ifndef KHACHAPURI_MACHINE_H
 #define KHACHAPURI_MACHINE_H
 
-/* Prints the descriptors of the process that started this one, and the room on PATH's disk. */
-int machine_main(const char *path);
+/* Prints the descriptors of the process that started this one. */
+int machine_main(void);
 
 #endif

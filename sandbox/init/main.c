@@ -19,7 +19,7 @@
 int main(int argc, char **argv) {
   if (argc == 2 && !strcmp(argv[1], "inside")) return inside_main();
   if (argc == 2 && !strcmp(argv[1], "prepare")) return prepare_main();
-  if (argc == 3 && !strcmp(argv[1], "machine")) return machine_main(argv[2]);
+  if (argc == 2 && !strcmp(argv[1], "machine")) return machine_main();
   if (argc > 2 && !strcmp(argv[1], "host")) return host_main(argc - 2, argv + 2);
   if (argc > 2 && !strcmp(argv[1], "launch")) return launch_main(argv + 2);
   if (argc > 2 && !strcmp(argv[1], "attend")) return attend_main(argv + 2);

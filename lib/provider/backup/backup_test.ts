@@ -100,13 +100,14 @@ Deno.test("a provider goes on from a backup in another home, with keys, terms an
 Deno.test("what follows from the rest is in no backup, content only where it is asked for", async () => {
   await using home = await openProviderHome();
   await home.write(NEVER);
-  for (const name of ["cache", "programs", "kept", "book"]) {
+  for (const name of ["cache", "programs", "programs.2", "kept", "book"]) {
     await Deno.mkdir(join(home.dir, "state", name), { recursive: true });
     await Deno.writeTextFile(join(home.dir, "state", name, "file"), name);
   }
-  for (const name of ["lock", "control.sock", "ledger.db-wal"]) {
+  for (const name of ["lock", "control.sock", "ledger.db-wal", "ledger.db-ballast"]) {
     await Deno.writeTextFile(join(home.dir, "state/book", name), "");
   }
+  await Deno.writeTextFile(join(home.dir, "state/etc.2.mark"), "");
   await Deno.symlink("/etc/passwd", join(home.dir, "link"));
   const filesOf = async (withContent: boolean) => {
     await using other = await makeFolder();

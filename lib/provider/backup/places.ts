@@ -27,8 +27,13 @@ const DERIVED_STATE = ["cache", "programs", "programs.left", "etc", "sockets"];
 const DERIVED_HOME = ["cache", ".cache", "before-restore"];
 /** What owners have pushed: as large as the provider allows, and to be had from its gateways. */
 const CONTENT = "kept";
-/** Of processes, not of what they keep. A database's log is in its copy. */
-const TRANSIENT = /(?:^lock|^control\.(?:sock|at)|\.lock|-wal|-shm|\.partial)$/;
+/**
+ * Of processes, not of what they keep. A database's log is in its copy; the ledger's ballast is
+ * room on the disk, taken anew by each start.
+ */
+const TRANSIENT = /(?:^lock|^control\.(?:sock|at)|\.lock|-wal|-shm|-ballast|\.partial)$/;
+/** Behind the names of folders that a successor has of its own, and of the mark beside a copy. */
+const OF_A_PROCESS = /(?:\.[1-9][0-9]*)?(?:\.mark)?$/;
 /** What is still being written, or was left so: `home_file.ts` names it after a random number. */
 const HALF_WRITTEN = /\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -63,7 +68,7 @@ export function belongsTo(config: Config, withContent: boolean): Belongs {
   ]);
   const isStrangersFolder = !isWithin(dirname(keyFile), config.home);
   return (path) => {
-    if (derived.has(path) || TRANSIENT.test(basename(path))) return false;
+    if (derived.has(path.replace(OF_A_PROCESS, "")) || TRANSIENT.test(basename(path))) return false;
     // Of a folder that only the key file is said to be in, nothing else is ours.
     if (isStrangersFolder && dirname(path) === dirname(keyFile)) {
       return basename(path).startsWith(basename(keyFile));

@@ -49,10 +49,14 @@ export class Slots {
   /** An owner's credits a minute, by deployment; one that was forgotten starts with a full one. */
   readonly #rates = new Lru<string, TokenBucket>(OWNER_RATES_REMEMBERED_MAX);
 
-  /** @param concurrency runs of the provider at the same time */
+  /**
+   * @param concurrency runs of the provider at the same time
+   * @param refusal why none may begin for the moment, e.g. as the disk is full
+   */
   constructor(
     private readonly concurrency: number,
     private readonly now: () => number = Date.now,
+    private readonly refusal: () => KhachapuriError | null = () => null,
   ) {
     // More would make nobody's share smaller: it is one slot at least.
     this.#refused = new Lru(concurrency);
@@ -80,6 +84,8 @@ export class Slots {
 
   /** @throws KhachapuriError `rate_limited` (429), `overloaded` (503), both with Retry-After */
   take({ spec }: Deployment, bill: Pick<Bill, "source">): Slot {
+    const refusal = this.refusal();
+    if (refusal) throw refusal;
     const { id, owner, limits } = spec;
     const key = `${owner}:${id}`;
     this.#assertRoom(key, limits.concurrency);

@@ -24,13 +24,8 @@ import type { Finding, Findings, Look } from "./findings.ts";
 import { readLeftBehind, tellLeftBehind } from "./left_behind.ts";
 import { lostIdentities, tellLost, tellUnheld, unheldRecipients } from "./lost_keys.ts";
 import { checkNameServers } from "./names.ts";
-import {
-  type Connected,
-  preflight,
-  type PreflightOptions,
-  type Seen,
-  type TermsTexts,
-} from "./preflight.ts";
+import { preflight, type PreflightOptions, type Seen, type TermsTexts } from "./preflight.ts";
+import type { Connected } from "./preflight_chain.ts";
 import { checkRunning } from "./running_check.ts";
 import { machineMemory, serverRoom } from "./server_room.ts";
 

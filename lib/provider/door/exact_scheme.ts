@@ -11,7 +11,7 @@ import { EXACT_GAS, EXACT_GAS_USUAL, ExactWorth } from "../settlement/exact/exac
 import { coinPriceOf, costOf } from "../settlement/gas_worth.ts";
 import type { Payments } from "../settlement/payments.ts";
 import type { Look } from "./findings.ts";
-import type { Connected } from "./preflight.ts";
+import type { Connected } from "./preflight_chain.ts";
 import type { Site } from "./site.ts";
 
 /** Beside the run itself: a wallet's owner has to look at what it signs, and a block to come. */
@@ -26,7 +26,10 @@ export function exactAmount({ price, exact: { minimum } }: ProviderConfig): bigi
  * What settling one costs now.
  * @throws KhachapuriError `chain_unavailable`
  */
-export async function checkExact({ chain }: Connected, provider: ProviderConfig): Promise<Look> {
+export async function checkExact(
+  { chain }: Pick<Connected, "chain">,
+  provider: ProviderConfig,
+): Promise<Look> {
   const { exact: { enabled }, gas } = provider;
   if (!enabled) return { detail: "x402's exact is off: callers pay by credits alone" };
   const coinPrice = coinPriceOf(chain.chainId, gas.coinPrice);
@@ -63,12 +66,12 @@ export function exactLook(
 
 /** @returns null where nobody can pay so */
 export async function openExactScheme(
-  { provider, ground, prepared: { domain }, succession, now }: Site,
+  { provider, ground, succession, now }: Site,
   { operator, callPurchases: purchases, settler, policy }: Payments,
   receipts: Pick<Receipts, "pathOf">,
 ): Promise<Exact | null> {
   if (!provider.exact.enabled) return null;
-  const { connected: { chain, contracts: { usdc } } } = ground;
+  const { connected: { chain, contracts: { usdc }, domain } } = ground;
   const terms: ExactOffer = {
     chainId: chain.chainId,
     asset: usdc,

@@ -25,10 +25,25 @@ export interface Look {
 }
 
 export class Findings {
-  readonly all: Finding[] = [];
+  readonly #all: Finding[] = [];
 
-  /** @param lookMs how long a look may take; null: any time */
-  constructor(private readonly lookMs: number | null = null) {}
+  /**
+   * @param order in which parts are told whose looks go on side by side; others come after them
+   * @param lookMs how long a look may take; null: any time
+   */
+  constructor(
+    private readonly order: readonly string[] = [],
+    private readonly lookMs: number | null = null,
+  ) {}
+
+  get all(): Finding[] {
+    return this.#all.toSorted((one, other) => this.#rankOf(one) - this.#rankOf(other));
+  }
+
+  #rankOf({ part }: Finding): number {
+    const rank = this.order.indexOf(part);
+    return rank < 0 ? this.order.length : rank;
+  }
 
   /** Looks at a part; null when it is bad. */
   async look<Seen extends Look>(part: string, check: () => Promise<Seen>): Promise<Seen | null> {
@@ -37,12 +52,12 @@ export class Findings {
       const { detail, hints = [], advice = [], data } = seen;
       const state = hints.length > 0 ? "doubtful" : "good";
       const told = { part, state, detail, hints: [...hints, ...advice] } as const;
-      this.all.push(data ? { ...told, data } : told);
+      this.#all.push(data ? { ...told, data } : told);
       return seen;
     } catch (thrown) {
       const error = asKhachapuriError(thrown);
       const { shortMessage: detail, hints } = error;
-      this.all.push({ part, state: "bad", detail, hints, error });
+      this.#all.push({ part, state: "bad", detail, hints, error });
       return null;
     }
   }

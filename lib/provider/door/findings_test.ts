@@ -47,7 +47,7 @@ Deno.test("a part that fails is bad and says what to do, and the next is looked 
 });
 
 Deno.test("a look that takes too long is bad, and what comes of it later is nobody's", async () => {
-  const findings = new Findings(5);
+  const findings = new Findings([], 5);
   const hanging = Promise.withResolvers<{ detail: string }>();
   assert.equal(await findings.look("rpc", () => hanging.promise), null);
   const [{ state, error }] = findings.all as [Finding];

@@ -4,41 +4,27 @@
  * changed.
  */
 import { dirname, join } from "node:path";
-import type { Address, Hex, LocalAccount } from "viem";
+import type { Hex } from "viem";
 import { type ProbeResult, probeSandbox } from "../../../sandbox/probe.ts";
 import type { SandboxHost } from "../../../sandbox/sandbox.ts";
-import { type Chain, connect } from "../../chain/client.ts";
-import { readContracts } from "../../chain/contracts.ts";
-import {
-  type Collector,
-  isOperator,
-  NEVER,
-  type OperatorLimits,
-  readCollector,
-  readOperatorLimits,
-} from "../../chain/escrow_provider.ts";
-import { operatorLimitsText } from "../../chain/operator_text.ts";
-import { usdcDomain } from "../../chain/usdc.ts";
 import {
   type Config,
   type ContractOverrides,
-  type Contracts,
   type ProviderConfig,
   resolveFromHome,
 } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { readBytes } from "../../files.ts";
 import { TERMS_BYTES_MAX } from "../../limits.ts";
-import { accountOf, type KeyFile, readKeyFile } from "../../spec/keys.ts";
+import { type KeyFile, readKeyFile } from "../../spec/keys.ts";
 import { assertOwnTerms, termsHash } from "../../spec/terms.ts";
 import { recordsPath } from "../deployment/records.ts";
 import { assertLedgerVersion } from "../ledger/version.ts";
-import { timeText } from "../../time_text.ts";
 import { sandboxHost } from "../program/sandboxes.ts";
 import { sharingHints } from "./uid_sharing.ts";
 import { Findings, type Look } from "./findings.ts";
 import { readProvidersKeys } from "./lost_keys.ts";
-import { assertTimeToSettle } from "./settling_time.ts";
+import { lookAtChain, type SeenOnChain } from "./preflight_chain.ts";
 
 export interface PreflightOptions {
   config: Config;
@@ -53,15 +39,9 @@ export interface PreflightOptions {
 /** Terms texts by hash, newest first. */
 export type TermsTexts = ReadonlyMap<Hex, Uint8Array<ArrayBuffer>>;
 
-export interface Connected {
-  chain: Chain;
-  contracts: Contracts;
-}
-
 /** What was looked at and is good; null for what is bad, or could not be looked at. */
-export interface Seen {
+export interface Seen extends SeenOnChain {
   keys: KeyFile | null;
-  connected: Connected | null;
   sandbox: {
     host: SandboxHost;
     probe: Extract<ProbeResult, { ok: true }>;
@@ -69,10 +49,6 @@ export interface Seen {
     sharing: readonly string[];
   } | null;
   terms: TermsTexts | null;
-  /** The operator's. */
-  account: LocalAccount | null;
-  /** Who gets the earnings. */
-  collector: Collector | null;
 }
 
 export interface Preflight {
@@ -83,45 +59,35 @@ export interface Preflight {
 /** All that `serve` needs, and all of it good. */
 export type Ground = { [Part in keyof Seen]: NonNullable<Seen[Part]> };
 
-/** Gas of some hundred settlements; below it the operator should be topped up soon. */
-const OPERATOR_GAS_LOW = 20_000_000n;
+/** In the order in which they are told, whatever is known first. */
+const PARTS = ["keys", "chain", "gateway", "sandbox", "state", "terms", "operator", "collector"];
 
-/** An operator whose time ends within so many seconds is to be renewed. */
-const EXPIRY_SOON_SECONDS = 14n * 86_400n;
-
-/** Looks at everything; a part that another one's failure hides is left out. */
+/**
+ * Looks at everything; a part that another one's failure hides is left out. The chain and the
+ * machine are looked at side by side, and of the chain all at once that does not follow from
+ * another answer: an endpoint is 50 to 100 ms away, and whoever starts a provider waits.
+ */
 export async function preflight(options: PreflightOptions): Promise<Preflight> {
-  const { config, keysPath, named } = options;
+  const { config, keysPath } = options;
   const { provider } = config;
-  const findings = new Findings(options.lookMs);
+  const findings = new Findings(PARTS, options.lookMs);
   const keys = await findings.look("keys", () => checkKeys(keysPath, config));
-  const connected = await findings.look("chain", () => checkChain(config, named));
   if (config.gateways.length === 0) {
     await findings.look("gateway", () => noGateway(provider));
   }
-  const seen: Seen = {
-    keys: keys?.file ?? null,
-    connected,
-    sandbox: null,
-    terms: null,
-    account: null,
-    collector: null,
-  };
-  if (!provider) return { findings, seen };
-  seen.sandbox = await findings.look("sandbox", () => checkSandbox(provider));
-  const runUid = seen.sandbox?.host.runUid ?? null;
+  const [onChain, onMachine] = await Promise.all([
+    lookAtChain(options, keys?.file ?? null, findings),
+    provider ? lookAtMachine(config, provider, findings) : { sandbox: null, terms: null },
+  ]);
+  return { findings, seen: { keys: keys?.file ?? null, ...onChain, ...onMachine } };
+}
+
+async function lookAtMachine(config: Config, provider: ProviderConfig, findings: Findings) {
+  const sandbox = await findings.look("sandbox", () => checkSandbox(provider));
+  const runUid = sandbox?.host.runUid ?? null;
   await findings.look("state", () => checkState(config, provider, runUid));
   const terms = await findings.look("terms", () => checkTerms(config, provider));
-  seen.terms = terms?.texts ?? null;
-  if (!connected) return { findings, seen };
-  if (keys) {
-    const account = () => accountOf(keys.file, keysPath);
-    const check = () => checkOperator(connected, provider, account(), options.now ?? Date.now);
-    seen.account = (await findings.look("operator", check))?.account ?? null;
-  }
-  const earnings = await findings.look("collector", () => checkCollector(connected, provider));
-  seen.collector = earnings?.collector ?? null;
-  return { findings, seen };
+  return { sandbox, terms: terms?.texts ?? null };
 }
 
 /**
@@ -131,9 +97,9 @@ export async function preflight(options: PreflightOptions): Promise<Preflight> {
 export function groundOf({ findings, seen }: Preflight): Ground {
   const bad = findings.all.find(({ error }) => error !== undefined);
   if (bad) throw bad.error!;
-  const { keys, connected, sandbox, terms, account, collector } = seen;
-  if (keys && connected && sandbox && terms && account && collector) {
-    return { keys, connected, sandbox, terms, account, collector };
+  const { keys, connected, sandbox, terms, operator, collector } = seen;
+  if (keys && connected && sandbox && terms && operator && collector) {
+    return { keys, connected, sandbox, terms, operator, collector };
   }
   throw new Error("a part of the preflight is neither good nor bad");
 }
@@ -152,21 +118,6 @@ async function checkKeys(path: string, config: Config) {
     );
   }
   return { detail: `${path}: account ${file.account ? 1 : 0}, identities ${identities}`, file };
-}
-
-async function checkChain(config: Config, named: ContractOverrides = {}) {
-  if (config.rpc === undefined) {
-    throw new KhachapuriError("invalid_config", "no chain is configured", {
-      hints: ['set "rpc" in config.json, or give --rpc URL'],
-    });
-  }
-  const chain = await connect(config.rpc);
-  const { chainId } = chain;
-  const configured = config.contracts[String(chainId)];
-  const contracts = await readContracts(chain, { ...configured, ...named });
-  // Deposits that are relayed here are signed by USDC's domain.
-  await usdcDomain(chain, contracts.usdc);
-  return { detail: `chain ${chainId}, escrow ${contracts.escrow}`, chain, contracts };
 }
 
 /** A provider can do with what owners push to it; who only deploys and calls needs none. */
@@ -232,87 +183,4 @@ async function checkTerms(config: Config, provider: ProviderConfig) {
   }
   const [newest] = texts.keys();
   return { detail: `${provider.terms.join(", ")}: ${newest}`, texts };
-}
-
-/** A provider that cannot settle would serve for nothing. */
-async function checkOperator(
-  connected: Connected,
-  provider: ProviderConfig,
-  account: LocalAccount,
-  now: () => number,
-) {
-  const { address } = account;
-  await assertTimeToSettle(connected.chain, connected.contracts.escrow, provider);
-  const limits = address === provider.address
-    ? null
-    : await checkRight(connected, provider, address);
-  const hints = await gasHints(connected.chain, address);
-  const { dailyCap = 1n, expiry = NEVER } = limits ?? {};
-  if (expiry < BigInt(Math.floor(now() / 1000)) + EXPIRY_SOON_SECONDS) {
-    hints.push(
-      `soon it no longer may; with the provider key: ${addOperator(address)} --expires 90d`,
-    );
-  }
-  const advice = dailyCap > 0n ? [] : [
-    "a daily cap bounds what a stolen operator key can charge; with the provider key: " +
-    `${addOperator(address)} --daily-cap USDC`,
-  ];
-  return {
-    detail: `${address} may settle${limits ? `: ${operatorLimitsText(limits)}` : ""}`,
-    hints,
-    advice,
-    account,
-  };
-}
-
-const addOperator = (address: Address) => `khachapuri operator add ${address}`;
-
-/** What an operator may settle. @throws KhachapuriError `access_denied` where it is nothing */
-async function checkRight(
-  { chain, contracts: { escrow } }: Connected,
-  { address: provider }: ProviderConfig,
-  operator: Address,
-): Promise<OperatorLimits> {
-  const [isAllowed, limits] = await Promise.all([
-    isOperator(chain, escrow, provider, operator),
-    readOperatorLimits(chain, escrow, provider, operator),
-  ]);
-  if (isAllowed) return limits;
-  const { expiry } = limits;
-  const since = expiry === 0n ? "" : ` since ${timeText(expiry)}`;
-  throw new KhachapuriError(
-    "access_denied",
-    `${operator} may not settle for the provider${since}`,
-    {
-      data: { operator },
-      hints: [`with the provider key: ${addOperator(operator)}`],
-    },
-  );
-}
-
-async function gasHints(chain: Chain, address: Address): Promise<string[]> {
-  const [balance, gasPrice] = await Promise.all([
-    chain.public.getBalance({ address }),
-    chain.public.getGasPrice(),
-  ]);
-  if (balance >= OPERATOR_GAS_LOW * gasPrice) return [];
-  return [`it has little left for gas: send some of the chain's coin to ${address}`];
-}
-
-/** A change that the owner knows nothing of is how a stolen provider key shows. */
-async function checkCollector(
-  { chain, contracts: { escrow } }: Connected,
-  { address }: ProviderConfig,
-) {
-  const collector = await readCollector(chain, escrow, address);
-  const { current, pending } = collector;
-  const detail = `earnings go to ${current ?? "whomever the provider key says"}`;
-  if (!pending) return { detail, collector };
-  const next = pending.next ?? "whomever the provider key says";
-  const hints = [
-    `from ${timeText(pending.since)} on they go to ${next}: ` +
-    "if that was not you, the provider key is stolen",
-    `take it back with that key: khachapuri collector ${current}, and then: khachapuri collect`,
-  ];
-  return { detail, hints, collector };
 }

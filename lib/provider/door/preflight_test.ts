@@ -123,7 +123,7 @@ Deno.test("a machine in good health is found so, part by part, and nothing is ch
   const { findings, seen } = await look(home, home.config());
   assert.deepEqual(partsOf(findings.all), PARTS);
   assert.deepEqual(badOf(findings.all), []);
-  const { connected, terms, account } = groundOf({ findings, seen });
+  const { connected, terms, operator: { account } } = groundOf({ findings, seen });
   assert.equal(connected.contracts.escrow, FAKE_ESCROW);
   assert.deepEqual([...terms], [[termsHash(TERMS), TERMS]]);
   assert.equal(account.address, ACCOUNTS.operator.address);
@@ -297,7 +297,7 @@ Deno.test("who only pays does well without a gateway", async () => {
     ["gateway", "good"],
   ]);
   assert.match(findings.all.at(-1)!.hints.join(), /none is needed to deploy and call/);
-  assert.deepEqual([seen.sandbox, seen.terms, seen.account], [null, null, null]);
+  assert.deepEqual([seen.sandbox, seen.terms, seen.operator], [null, null, null]);
 });
 
 Deno.test("a chain has to be configured, and its contracts may be named by flags", async () => {

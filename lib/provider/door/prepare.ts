@@ -1,8 +1,6 @@
 /** What a provider does before it opens its books: all that takes long, and none of it theirs. */
 import { join } from "node:path";
 import { makeEtc } from "../../../sandbox/etc.ts";
-import { thawingPeriod } from "../../chain/escrow.ts";
-import { usdcDomain } from "../../chain/usdc.ts";
 import {
   type Config,
   keepOf,
@@ -45,23 +43,19 @@ export async function prepareSite(
   warnOfSharing(ground, log);
   warnOfCollector(ground, log);
   warnOfEndpoints(ground, log);
-  const { connected: { chain, contracts: { escrow, usdc } }, account } = ground;
-  const { address } = provider;
+  const { connected: { chain, contracts: { escrow } }, operator } = ground;
   const watch = new OperatorWatch({
     chain,
     escrow,
-    provider: address,
-    operator: account.address,
+    provider: provider.address,
+    operator: operator.account.address,
+    read: operator.limits,
     now,
   });
-  const [offering, domain] = await Promise.all([
-    describe({ provider, ground }),
-    usdcDomain(chain, usdc),
-    watch.look(),
-  ]);
+  const [offering] = await Promise.all([describe({ provider, ground }), watch.first()]);
   const terms = [...ground.terms.keys()];
   warnOfLeftBehind(readLeftBehind(config, provider, terms, now), log);
-  const prepared = { offering, watch, domain };
+  const prepared = { offering, watch };
   return { config, provider, state, ground, prepared, succession: null, log, now };
 }
 
@@ -79,12 +73,11 @@ export function prepareSuccession(site: Site, generation: number): Site {
 async function describe(
   { provider, ground }: { provider: ProviderConfig; ground: Ground },
 ): Promise<Offering> {
-  const { connected: { chain, contracts: { escrow, usdc } }, keys, terms } = ground;
+  const { connected: { chain, contracts: { escrow, usdc } }, keys, terms, operator } = ground;
   const { name, address, webDomain, price, egress, names } = provider;
   const { timeoutMs, memoryMb, credits, requestBytes, responseBytes } = provider.sandbox;
   const { instances, instanceIdleSeconds } = provider.sandbox;
   const { ipfs } = provider;
-  const thawing = await thawingPeriod(chain, escrow);
   return {
     name,
     address,
@@ -109,7 +102,7 @@ async function describe(
       payTo: address,
       pricePerCredit: price,
       maxTimeoutSeconds: Math.ceil(timeoutMs / 1000),
-      thawingPeriodSeconds: Number(thawing),
+      thawingPeriodSeconds: Number(operator.thawingSeconds),
     },
   };
 }

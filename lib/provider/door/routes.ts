@@ -1,10 +1,10 @@
 /** Request → answer: the provider's own paths, and everything else to the deployments. */
-import { asKhachapuriError, type ErrorCode, KhachapuriError } from "../../errors.ts";
+import { type ErrorCode, KhachapuriError } from "../../errors.ts";
 import { PUSH_CAR_BYTES_MAX } from "../../limits_of_content.ts";
 import { assertSizes, handleCall } from "../call/handle.ts";
 import { CONTENT_PREFIX } from "../content/gateway_request.ts";
 import { deploymentPreflight, isPreflight, preflightAnswer, readable } from "../http/cors.ts";
-import { failureOf } from "../http/failure.ts";
+import { asServingError, failureOf } from "../http/failure.ts";
 import { refuseServiceWorker } from "../http/isolation.ts";
 import type { Answer, Handle, HttpRequest } from "../http/request.ts";
 import { PAY_PATH } from "../http/pay_path.ts";
@@ -54,7 +54,7 @@ export function createRoutes(parts: RouteParts): Handle {
     const begunAt = performance.now();
     const about: About = { kind: "own", code: null };
     const answer = await route(parts, request, about).catch((thrown) =>
-      failure(parts, asKhachapuriError(thrown), { form: "provider" }, request, about)
+      failure(parts, asServingError(thrown), { form: "provider" }, request, about)
     );
     const ms = performance.now() - begunAt;
     parts.requests.answered(answer.status, about.kind, about.code, ms);
@@ -82,7 +82,7 @@ async function route(parts: RouteParts, request: HttpRequest, about: About): Pro
   }
   refuseServiceWorker(target, request.fields);
   return await handleCall(parts, target, request).catch((thrown) =>
-    failure(parts, asKhachapuriError(thrown), target, request, about)
+    failure(parts, asServingError(thrown), target, request, about)
   );
 }
 

@@ -21,12 +21,15 @@ export interface SettlingTimes {
   finalityLag: bigint;
 }
 
-/** @throws KhachapuriError `invalid_config` where the time is too short; `chain_unavailable` */
-export async function assertTimeToSettle(
+/**
+ * @returns the escrow's thawing period, seconds
+ * @throws KhachapuriError `invalid_config` where the time is too short; `chain_unavailable`
+ */
+export async function timeToSettle(
   chain: Chain,
   escrow: Address,
   { settlement: { intervalSeconds, pollMs, finality } }: ProviderConfig,
-): Promise<void> {
+): Promise<bigint> {
   const [thawing, finalityLag] = await Promise.all([
     thawingPeriod(chain, escrow),
     finality === "latest" ? 0n : lagOf(chain, finality),
@@ -34,6 +37,7 @@ export async function assertTimeToSettle(
   const poll = BigInt(Math.ceil(pollMs / 1_000));
   const fault = settlingFault({ thawing, interval: BigInt(intervalSeconds), poll, finalityLag });
   if (fault) throw fault;
+  return thawing;
 }
 
 /** Why what was served might not be settled in time; null when it will be. */

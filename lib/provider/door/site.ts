@@ -2,7 +2,6 @@
 import { dirname, join } from "node:path";
 import { type Config, type ProviderConfig, resolveFromHome } from "../../config.ts";
 import type { Log } from "../../log.ts";
-import type { UsdcDomain } from "../../chain/usdc.ts";
 import type { Offering } from "../http/page.ts";
 import type { ReadAhead } from "../ledger/store.ts";
 import type { OperatorWatch } from "../settlement/operator_watch.ts";
@@ -31,12 +30,10 @@ export interface StateDirs {
 
 /** What a provider opens its books with; all that takes long, and none of the books. */
 export interface Prepared {
-  /** What it tells of itself; most of it is asked of the chain. */
+  /** What it tells of itself. */
   offering: Offering;
   /** Has looked at what the operator may settle. */
   watch: OperatorWatch;
-  /** USDC's own, for signatures. */
-  domain: UsdcDomain;
 }
 
 /** Another process of the provider runs on while this one takes its place. */
@@ -106,6 +103,7 @@ export async function removeGeneration(state: StateDirs, generation: number): Pr
   for (const folder of [programs, etc]) {
     await Deno.rename(folder, join(left, crypto.randomUUID())).catch(ignoreMissing);
   }
+  await Deno.remove(`${etc}.mark`).catch(ignoreMissing);
   await removeSockets(sockets);
   for await (const { name } of Deno.readDir(left)) {
     await Deno.remove(join(left, name), { recursive: true }).catch(ignoreMissing);

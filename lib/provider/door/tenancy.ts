@@ -34,6 +34,8 @@ export interface RunningProvider {
   renewCertificate(): Promise<boolean>;
   /** Resolves when another process has taken its place and its last run has ended. */
   readonly replaced: Promise<void>;
+  /** Resolves when it can serve no more: it is to be stopped, and a new process begun. */
+  readonly failed: Promise<KhachapuriError>;
 }
 
 /** What whoever starts a provider hears of it. */
@@ -77,6 +79,7 @@ export class Tenancy implements RunningProvider, Incumbent {
   #cleared: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | null = null;
   readonly #over = Promise.withResolvers<void>();
+  readonly #failed = Promise.withResolvers<KhachapuriError>();
 
   private constructor(
     private readonly options: TenancyOptions,
@@ -145,6 +148,10 @@ export class Tenancy implements RunningProvider, Incumbent {
 
   get replaced(): Promise<void> {
     return this.#over.promise;
+  }
+
+  get failed(): Promise<KhachapuriError> {
+    return this.#failed.promise;
   }
 
   renewCertificate(): Promise<boolean> {
@@ -250,7 +257,8 @@ export class Tenancy implements RunningProvider, Incumbent {
 
   /** Answers requests, and says where. */
   async #serve(): Promise<void> {
-    const { parts, lock, site: { state, provider } } = this.open;
+    const { parts, failed, lock, site: { state, provider } } = this.open;
+    failed.then(this.#failed.resolve);
     const { log, now } = this.options;
     const { certificates } = this;
     this.turnstile.lead(createRoutes(certificates ? watchedBy(parts, certificates, now) : parts));

@@ -1,12 +1,12 @@
 /** Where the figures of `/metrics` are read, of a provider whose parts are open. */
 import { VERSION } from "../../version.ts";
 import { machineFigures } from "../../../sandbox/machine_figures.ts";
-import { resolveFromHome } from "../../config.ts";
 import type { Chain } from "../../chain/client.ts";
 import type { BlockCache } from "../../ipfs/cache.ts";
 import type { Slots } from "../call/slots.ts";
 import type { Denials } from "../denial/denials.ts";
 import { type Counters, providerMetrics, type Watched } from "../metrics/gauges.ts";
+import type { MachineWatch } from "../metrics/machine_watch.ts";
 import { ProcessUsage } from "../metrics/process_usage.ts";
 import type { OwnerCredits } from "../money/owner_credits.ts";
 import type { Sandboxes } from "../program/sandboxes.ts";
@@ -24,12 +24,12 @@ export function openMonitoring(
   stack: AsyncDisposableStack,
 ) {
   const readiness = new Readiness();
-  const { payments, programs: { webDomain } } = parts;
+  const { programs: { webDomain } } = parts;
   return {
     requests: counters.requests,
     wire: counters.wire,
     readiness,
-    alarms: () => payments.alarms(),
+    alarms: () => alarmsOf(parts),
     metricsFor: new MetricsReaders(site.provider.metricsReaders, webDomain),
     metrics: [
       ...openProcessUsage(site, stack).metrics,
@@ -47,6 +47,7 @@ export interface WatchedParts {
   content: Pick<OpenContent, "kept">;
   cache: Pick<BlockCache, "size">;
   denials: Pick<Denials, "counts">;
+  machine: Pick<MachineWatch, "alarms" | "figures">;
   readiness: Pick<Readiness, "isReady">;
 }
 
@@ -81,19 +82,29 @@ function watched(parts: WatchedParts): Watched {
     kept: () => ({ bytes: kept.bytes(), roots: kept.count() }),
     denials: () => parts.denials.counts(),
     isReady: () => parts.readiness.isReady(),
-    alarms: () => payments.alarms(),
+    alarms: () => alarmsOf(parts),
+    machine: () => parts.machine.figures(),
   };
+}
+
+/** What a person must look at, in plain words; nothing is asked for it. */
+export function alarmsOf(
+  { machine, payments }: {
+    machine: Pick<MachineWatch, "alarms">;
+    payments: Pick<Payments, "alarms">;
+  },
+): readonly string[] {
+  return [...machine.alarms(), ...payments.alarms()];
 }
 
 /** To be closed with `stack`. */
 function openProcessUsage(
-  { config, provider, ground }: Pick<Site, "config" | "provider" | "ground">,
+  { ground }: Pick<Site, "ground">,
   stack: AsyncDisposableStack,
 ): ProcessUsage {
-  const stateDir = resolveFromHome(config, provider.stateDir);
   const usage = new ProcessUsage({
     version: VERSION,
-    figures: () => machineFigures(ground.sandbox.host, stateDir),
+    figures: () => machineFigures(ground.sandbox.host),
   });
   stack.defer(() => usage.close());
   return usage;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Chain } from "../../chain/client.ts";
 import { asChainError } from "../../chain/refusal.ts";
 import { resolveFromHome } from "../../config.ts";
+import type { KhachapuriError } from "../../errors.ts";
 import { BUFFERED_BODY_BYTES_MAX, PAYER_DEPOSIT_MS } from "../../limits.ts";
 import type { CreditsOffer } from "../../payment_header.ts";
 import { OwnerDebits } from "../call/owner_debit.ts";
@@ -12,6 +13,7 @@ import { Slots } from "../call/slots.ts";
 import { openRecords, type Records, recordsPath } from "../deployment/records.ts";
 import { createBodyReader } from "../http/request_body.ts";
 import { type Counters, createCounters } from "../metrics/gauges.ts";
+import type { MachineWatch } from "../metrics/machine_watch.ts";
 import { receiptedIn, wasCharged } from "../money/charges.ts";
 import { Credits } from "../money/credits.ts";
 import { OwnerCredits } from "../money/owner_credits.ts";
@@ -36,8 +38,9 @@ import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import { openProviderNames } from "./names.ts";
 import { openOpenapi } from "./openapi_document.ts";
 import type { RouteParts } from "./parts.ts";
+import { watchMachine } from "./machine_room.ts";
 import type { Site } from "./site.ts";
-import { openMonitoring } from "./watched.ts";
+import { alarmsOf, openMonitoring } from "./watched.ts";
 import { openWorkplaces } from "./workplaces.ts";
 
 /** A provider whose books are open, before it listens. */
@@ -45,6 +48,8 @@ export interface OpenProvider {
   readonly site: Site;
   parts: RouteParts;
   records: Records;
+  /** Resolves when this process can serve no more, and another one is to begin anew. */
+  failed: Promise<KhachapuriError>;
   /** Nobody else's while this one is open. */
   lock: StateLock;
   /** What passes on when another process takes its place. */
@@ -67,9 +72,9 @@ export async function openProvider(
 async function openParts(
   site: Site,
   stack: AsyncDisposableStack,
-): Promise<Pick<OpenProvider, "parts" | "records" | "estate">> {
+): Promise<Pick<OpenProvider, "parts" | "records" | "estate" | "failed">> {
   const { provider, state, ground, prepared: { offering, watch }, succession, log, now } = site;
-  const { connected: { chain, contracts }, account } = ground;
+  const { connected: { chain, contracts }, operator: { account, thawingSeconds } } = ground;
   const seller: Seller = {
     chainId: chain.chainId,
     escrow: contracts.escrow,
@@ -83,7 +88,7 @@ async function openParts(
     usdc: contracts.usdc,
     provider,
     account,
-    thawingPeriodSeconds: BigInt(offering.offer.thawingPeriodSeconds),
+    thawingPeriodSeconds: thawingSeconds,
     dir: state.book,
     log,
     now,
@@ -92,27 +97,25 @@ async function openParts(
   });
   stack.defer(() => payments.close());
   succession?.ahead?.close();
+  const machine = await watchMachine(site, payments.ledger.store, stack);
   const content = await openContent(site, records, payments, stack);
   const desks = openDesks(site, seller, offering.offer, payments, stack);
+  // What relays cost is asked while the rest is opened.
   const known = desks.onboarding.prepare();
-  // Where callers wait, no offer does.
-  if (!succession) await known;
   const money = await openMoney(site, seller, offering.offer, payments, records, desks);
   const counters = createCounters();
   const callRecords = recordsOfCalls(records, counters, { log, now });
   const denials = openDenials(site, counters.denied, stack);
-  const { gate: own, answers } = openGate(site, payments, stack);
-  const gate = { ...own, welcome: denials };
+  const { gate, answers } = openGate(site, payments, machine, denials, stack);
   const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
   stack.defer(() => debits.settled());
-  const logServer = serverNotes({ runLog: records.runLog, usage: counters.servers });
-  const noteServer: NoteServer = (deployment, event) => {
-    logServer(deployment, event);
-    debits.note(deployment, event);
-  };
-  const opened = { seller, records, counters, content, noteServer, welcome: denials };
+  const noteServer = noteServers(records, counters, debits);
+  const opened = { seller, records, counters, content, noteServer, welcome: denials, machine };
   const { programs, gateway, cache } = await openWorkplaces(site, opened, stack);
+  // Where callers wait, no offer does.
+  if (!succession) await known;
   const naming = openProviderNames(site, { seller, payments, records, ...programs }, stack);
+  const watched = { chain, payments, programs, gate, money, content, cache, denials, machine };
   const estate = new Estate({ payments, content, records, answers, naming });
   const parts: RouteParts = {
     seller,
@@ -120,13 +123,8 @@ async function openParts(
     offering,
     terms: ground.terms,
     openapi: openOpenapi(offering, records, payments.payers, money.schemes, denials, now),
-    health: chainHealth(chain, payments),
-    ...openMonitoring(
-      site,
-      counters,
-      { chain, payments, programs, gate, money, content, cache, denials },
-      stack,
-    ),
+    health: healthOf(chain, payments, machine),
+    ...openMonitoring(site, counters, watched, stack),
     money: { ...money, startDebits: debits },
     programs,
     content: { ...content, gateway },
@@ -135,7 +133,19 @@ async function openParts(
     denials,
     records: callRecords,
   };
-  return { parts, records, estate };
+  return { parts, records, estate, failed: machine.failed };
+}
+
+function noteServers(
+  { runLog }: Records,
+  { servers: usage }: Counters,
+  debits: Pick<OwnerDebits, "note">,
+): NoteServer {
+  const logServer = serverNotes({ runLog, usage });
+  return (deployment, event) => {
+    logServer(deployment, event);
+    debits.note(deployment, event);
+  };
 }
 
 function recordsOfCalls(
@@ -202,7 +212,7 @@ async function openMoney(
   { registrations, ownerPermits, tariffs }: Records,
   { onboarding, messages }: ReturnType<typeof openDesks>,
 ) {
-  const { ground: { connected: { chain }, account }, state, now } = site;
+  const { ground: { connected: { chain }, operator: { account } }, state, now } = site;
   const { ledger, payers, settlement, policy, follower, purchases } = payments;
   const secret = await receiptSecret(join(state.book, "receipts.key"));
   const block = () => headOf(chain, follower);
@@ -252,6 +262,8 @@ async function headOf(chain: Chain, follower: Payments["follower"]): Promise<big
 function openGate(
   { provider, state, now }: Site,
   { ledger, purchases }: Payments,
+  machine: Pick<MachineWatch, "refusal">,
+  welcome: RouteParts["gate"]["welcome"],
   stack: AsyncDisposableStack,
 ) {
   const answers = new SqliteIdempotency({
@@ -266,21 +278,23 @@ function openGate(
     heldBytesMax: BUFFERED_BODY_BYTES_MAX,
     bytesMax: requestBytes,
   });
-  const gate = { slots: new Slots(concurrency, now), idempotency, requestBytes, readBody };
+  const slots = new Slots(concurrency, now, () => machine.refusal());
+  const gate = { slots, idempotency, requestBytes, readBody, welcome };
   return { gate, answers: { own: answers, seat: idempotency } };
 }
 
-/** Whether the chain can be reached and says what is now; the reasons when not. */
-function chainHealth(
+/** Whether the chain can be reached, and the machine has room; the reasons when not. */
+function healthOf(
   chain: Chain,
-  { alarms }: Pick<Payments, "alarms">,
+  payments: Pick<Payments, "alarms">,
+  machine: Pick<MachineWatch, "alarms">,
 ): () => Promise<string | null> {
   return async () => {
     try {
       await chain.public.getBlockNumber({ cacheTime: 2_000 });
-      return alarms().join("; ") || null;
+      return alarmsOf({ machine, payments }).join("; ") || null;
     } catch {
-      return "the chain cannot be reached";
+      return [...machine.alarms(), "the chain cannot be reached"].join("; ");
     }
   };
 }

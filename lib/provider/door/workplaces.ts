@@ -15,6 +15,7 @@ import { Openings } from "../deployment/openings.ts";
 import { openPrograms } from "../deployment/programs.ts";
 import type { Records } from "../deployment/records.ts";
 import type { Counters } from "../metrics/gauges.ts";
+import type { MachineWatch } from "../metrics/machine_watch.ts";
 import type { Seller } from "../money/seller.ts";
 import { AT_A_PROVIDER } from "../program/detector.ts";
 import { egressNotes } from "../program/egress_notes.ts";
@@ -37,14 +38,16 @@ interface Workplaces {
   content: Pick<OpenContent, "kept" | "noteUse" | "whenKept">;
   noteServer: NoteServer;
   welcome: Welcome;
+  machine: Pick<MachineWatch, "assertMemory">;
 }
 
 export async function openWorkplaces(
   { config, ground, provider, state, succession, log }: Site,
-  { seller, records: { registrations, stops, tariffs }, counters, content, ...told }: Workplaces,
+  { seller, records, counters, content, machine, ...told }: Workplaces,
   stack: AsyncDisposableStack,
 ) {
   const { keys, sandbox } = ground;
+  const { registrations, stops, tariffs } = records;
   const { egress, settlement, sandbox: { timeoutMs, memoryMb, credits, responseBytes } } = provider;
   const { instances, instanceIdleSeconds } = provider.sandbox;
   const cachedBlocks = await CachedBlocks.open(state.cache);
@@ -81,6 +84,7 @@ export async function openWorkplaces(
     noteServer: told.noteServer,
     usage: counters.sandboxes,
     idleMs: SANDBOX_IDLE_MS,
+    assertRoom: () => machine.assertMemory(),
     openMax: SANDBOXES_OPEN_MAX,
   });
   stack.defer(() => sandboxes.close());

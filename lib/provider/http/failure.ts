@@ -1,5 +1,7 @@
 /** A failure as the caller sees it: a status, JSON for people, and x402's form of a 402. */
-import type { KhachapuriError } from "../../errors.ts";
+import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
+import { isFull } from "../../files.ts";
+import { MACHINE_RETRY_SECONDS } from "../../limits_of_machine.ts";
 import {
   type Accept,
   PAYMENT_REQUIRED_HEADER,
@@ -14,6 +16,17 @@ import { challengeOf } from "./challenge.ts";
 import { READABLE } from "./cors.ts";
 import type { HeaderField } from "./header_rules.ts";
 import { PAYMENT_PAGE_POLICY, paymentPageHtml, type PaymentPlace } from "./payment_page.ts";
+
+/** What went wrong here, as a caller is to hear of it: a full disk is no fault that stays. */
+export function asServingError(thrown: unknown): KhachapuriError {
+  if (!isFull(thrown) || thrown instanceof KhachapuriError && thrown.code === "overloaded") {
+    return asKhachapuriError(thrown);
+  }
+  return new KhachapuriError("overloaded", "the provider's disk is full", {
+    retryAfterSeconds: MACHINE_RETRY_SECONDS,
+    cause: thrown,
+  });
+}
 
 /** The body is returned beside the head, for whoever has to hash or keep it. */
 export interface Failure {

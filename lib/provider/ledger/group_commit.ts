@@ -25,13 +25,13 @@ export const SYNC_WITHIN_MS = 10;
  * At most one sync is under way; items that come meanwhile are written together after it. Once a
  * step has failed, memory and disk disagree: every write after that is rejected with its error.
  */
-export class GroupCommit<Item> {
+export class GroupCommit<Item, Failure = unknown> {
   #waiting: Item[] = [];
   /** The commit that will carry what is waiting. */
   #next: Promise<void> | null = null;
   /** The commit that is being synced. */
   #current: Promise<void> = Promise.resolve();
-  #failure: { error: unknown } | null = null;
+  #failure: { error: Failure } | null = null;
   /** Items so far: that arrived, that the sync under way covers, that are on disk. */
   #arrived = 0;
   #covered = 0;
@@ -56,6 +56,11 @@ export class GroupCommit<Item> {
     if (until === "disk") return this.#syncNext();
     return this.#turn ??= new Promise<void>((resolve) => setImmediate(resolve))
       .then(this.#endTurn);
+  }
+
+  /** Why nothing is written any more; null while all is. */
+  failure(): Failure | null {
+    return this.#failure && this.#failure.error;
   }
 
   /** How many items have come so far. */
@@ -90,7 +95,7 @@ export class GroupCommit<Item> {
     this.#writeWaiting(true);
     const upTo = this.#covered = this.#arrived;
     await this.#attempt(this.steps.sync).catch((error) => {
-      this.#failure = { error };
+      this.#failure = { error: error as Failure };
       throw error;
     });
     this.#synced = upTo;
@@ -115,7 +120,7 @@ export class GroupCommit<Item> {
     try {
       return step();
     } catch (error) {
-      this.#failure = { error };
+      this.#failure = { error: error as Failure };
       throw error;
     }
   }

@@ -41,8 +41,13 @@ export class HandedOver {
   append({ seq, rows }: Batch): void {
     if (!rows.every(([at]) => Number.isFinite(at))) throw new Error("a row has no time");
     const line = this.#lineOf(JSON.stringify([seq, rows]));
-    for (let written = 0; written < line.length;) {
-      written += this.#file.writeSync(line.subarray(written));
+    let written = 0;
+    try {
+      while (written < line.length) written += this.#file.writeSync(line.subarray(written));
+    } catch (error) {
+      // A disk that fills takes a part of it: what is written next stands in its place.
+      this.#file.seekSync(-written, Deno.SeekMode.Current);
+      throw error;
     }
   }
 

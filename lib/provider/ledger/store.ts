@@ -9,6 +9,9 @@ import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import { Distribution } from "../../distribution.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { isFull } from "../../files.ts";
+import { MACHINE_RETRY_SECONDS } from "../../limits_of_machine.ts";
+import { Ballast } from "./ballast.ts";
 import { fromRow, type Recorded, type Row, type StoredRow, toRow } from "./codec.ts";
 import { GroupCommit, type Until } from "./group_commit.ts";
 import {
@@ -24,10 +27,10 @@ import { handedOverText } from "./handed_over.ts";
 import { JournalTable, showHandedOver } from "./journal_table.ts";
 import { assertLedgerVersion, isThere } from "./version.ts";
 
-/** Which entries to read; without any member all of them. */
 /** Of a sync, seconds. */
 const SYNC_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 
+/** Which entries to read; without any member all of them. */
 export interface JournalFilter {
   payer?: Address;
   lane?: Hex;
@@ -52,6 +55,10 @@ export interface Store {
    * when an entry contradicts the book; it never throws at once.
    */
   write(entries: readonly Entry[], until: Until): Promise<void>;
+  /** Kept for what is written when the disk is full. */
+  readonly ballast: Pick<Ballast, "isGivenUp" | "restore">;
+  /** Why nothing can be written any more, until another process reads what was; null: it can. */
+  failure(): KhachapuriError | null;
   /** How many entries have come since the start. */
   mark(): number;
   /** Whether everything up to a mark is on disk. */
@@ -112,10 +119,13 @@ export async function openStore(
   const table = await JournalTable.open(path);
   const book = ahead?.book ?? emptyBook();
   replay(table.database, book, ahead?.seq ?? 0);
+  const ballast = new Ballast(`${path}-ballast`);
   const syncs = new Distribution(SYNC_SECONDS);
-  const commit = openCommit(table, syncs);
+  const commit = openCommit(table, ballast, syncs);
   const store: Store = {
     book,
+    ballast,
+    failure: () => commit.failure(),
     syncs,
     entries: () => table.newest(),
     write(entries, until) {
@@ -137,7 +147,10 @@ export async function openStore(
     },
     read: (filter) => readRows(table.database, filter),
     async close() {
-      await commit.close().finally(() => table.close());
+      await commit.close().finally(() => {
+        ballast.leave();
+        table.close();
+      });
     },
   };
   if (!isInUse) await releaseAbandoned(store);
@@ -159,29 +172,38 @@ export function readJournal(path: string, filter: JournalFilter): Recorded[] {
   }
 }
 
-function openCommit(table: JournalTable, syncs: Distribution): GroupCommit<Row> {
-  return new GroupCommit<Row>({
-    write(rows, isSynced) {
-      try {
-        table.write(rows, isSynced);
-      } catch (cause) {
-        throw unwritable(cause);
-      }
-    },
-    sync() {
-      const begunAt = performance.now();
-      const noted = () => syncs.note((performance.now() - begunAt) / 1_000);
-      return table.sync().then(noted, (cause) => {
-        throw unwritable(cause);
-      });
-    },
-  });
+function openCommit(
+  table: JournalTable,
+  ballast: Ballast,
+  syncs: Distribution,
+): GroupCommit<Row, KhachapuriError> {
+  const isAgain = (cause: unknown) => isFull(cause) && ballast.giveUp();
+  function write(rows: readonly Row[], isSynced: boolean): void {
+    try {
+      table.write(rows, isSynced);
+    } catch (cause) {
+      if (!isAgain(cause)) throw unwritable(cause);
+      write(rows, isSynced);
+    }
+  }
+  async function sync(): Promise<void> {
+    const begunAt = performance.now();
+    try {
+      await table.sync();
+      syncs.note((performance.now() - begunAt) / 1_000);
+    } catch (cause) {
+      if (!isAgain(cause)) throw unwritable(cause);
+      await sync();
+    }
+  }
+  return new GroupCommit<Row, KhachapuriError>({ write, sync });
 }
 
 function unwritable(cause: unknown): KhachapuriError {
   return new KhachapuriError("overloaded", "the ledger cannot be written", {
     cause,
-    hints: ["check the disk that holds the state directory, then restart the provider"],
+    retryAfterSeconds: MACHINE_RETRY_SECONDS,
+    hints: ["the provider begins anew as soon as its disk can be written"],
   });
 }
 

@@ -49,12 +49,17 @@ export const MACHINE_METRICS = {
   },
   khachapuri_state_disk_free_bytes: {
     type: "gauge",
-    help: "Room on the disk of the state directory; NaN: not known.",
+    help: "Room on the disk of the state directory, looked at twice a second; NaN: not known.",
     advice: "Without room nothing is charged: calls are refused. See what else fills the disk.",
   },
   khachapuri_state_disk_bytes: {
     type: "gauge",
     help: "Size of that disk; NaN: not known.",
+  },
+  khachapuri_memory_available_bytes: {
+    type: "gauge",
+    help: "Memory that the machine could give to programs without swapping.",
+    advice: "When it is short no further sandbox is opened: calls that need one are refused.",
   },
   khachapuri_connections: {
     type: "gauge",

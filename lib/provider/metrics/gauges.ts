@@ -3,6 +3,7 @@ import type { Distribution } from "../../distribution.ts";
 import { counterOf, numberOf, samplesOf } from "./catalog.ts";
 import { ContentUsage } from "./content_usage.ts";
 import { EgressUsage } from "./egress_usage.ts";
+import type { MachineRoom } from "./machine_watch.ts";
 import { type Counter, distributed, type Metric, type Sample } from "./metrics.ts";
 import { RequestUsage } from "./request_usage.ts";
 import { RunUsage } from "./run_usage.ts";
@@ -102,6 +103,7 @@ export interface Watched {
   /** What a person must look at. */
   alarms(): readonly string[];
   ownersLow(): number;
+  machine(): MachineRoom;
   /** What owners have kept here. */
   kept(): { bytes: number; roots: number };
 }
@@ -128,6 +130,15 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
     ...chainMetrics(watched),
     ...callMetrics(watched),
     ...instanceMetrics(() => watched.servers()),
+    ...machineMetrics(watched),
+  ];
+}
+
+function machineMetrics({ machine }: Watched): Metric[] {
+  return [
+    numberOf("khachapuri_state_disk_free_bytes", () => machine().diskFreeBytes),
+    numberOf("khachapuri_state_disk_bytes", () => machine().diskBytes),
+    numberOf("khachapuri_memory_available_bytes", () => machine().memoryAvailableBytes),
   ];
 }
 

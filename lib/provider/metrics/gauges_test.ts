@@ -51,12 +51,16 @@ function watched(changes: Partial<Watched> = {}): Watched {
     denials: () => ({ owner: 34 }),
     isReady: () => true,
     alarms: () => ["one", "two"],
+    machine: () => ({ diskFreeBytes: 35, diskBytes: 36, memoryAvailableBytes: 37 }),
     ...changes,
   };
 }
 
 /** What is exposed, but for runs that have not been. */
 const GAUGES = {
+  khachapuri_state_disk_free_bytes: 35,
+  khachapuri_state_disk_bytes: 36,
+  khachapuri_memory_available_bytes: 37,
   khachapuri_unsettled_usdc_base_units: 2_000,
   khachapuri_held_usdc_base_units: 3_000,
   khachapuri_unsettled_lanes: 4,
@@ -96,7 +100,7 @@ const GAUGES = {
 };
 
 /** Of the process, which another part tells. */
-const OF_PROCESS = /^process_|^khachapuri_(build_info|event_loop_delay_seconds|state_disk_)/;
+const OF_PROCESS = /^process_|^khachapuri_(build_info|event_loop_delay_seconds)/;
 
 Deno.test("/metrics tells what the catalog lists, each once and as what it says", () => {
   const told = providerMetrics(createCounters(), watched());

@@ -1,4 +1,4 @@
-/** The provider's own process and its machine, for `/metrics`. */
+/** The provider's own process, for `/metrics`. */
 import process from "node:process";
 import type { MachineFigures } from "../../../sandbox/machine_figures.ts";
 import { histogramOf, numberOf, samplesOf } from "./catalog.ts";
@@ -7,8 +7,6 @@ import type { Metric } from "./metrics.ts";
 const UNKNOWN: MachineFigures = {
   openDescriptors: NaN,
   descriptorsMax: NaN,
-  diskFreeBytes: NaN,
-  diskBytes: NaN,
 };
 
 /** Between two looks at how late the process comes to run, ms. */
@@ -64,8 +62,6 @@ export class ProcessUsage {
       numberOf("process_open_fds", figure("openDescriptors")),
       numberOf("process_max_fds", figure("descriptorsMax")),
       this.#delays.metric,
-      numberOf("khachapuri_state_disk_free_bytes", figure("diskFreeBytes")),
-      numberOf("khachapuri_state_disk_bytes", figure("diskBytes")),
     ];
   }
 

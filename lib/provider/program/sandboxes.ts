@@ -82,6 +82,8 @@ export interface SandboxesOptions {
   firstPaid(cid: CidText): number | null;
   /** A sandbox without a run for this long goes. */
   idleMs: number;
+  /** @throws KhachapuriError where none is to be opened for the moment, e.g. for want of memory */
+  assertRoom?(): void;
   /** Sandboxes that may be open; beyond it the longest idle goes first. */
   openMax: number;
 }
@@ -280,15 +282,15 @@ export class Sandboxes {
 
   /** A program that nobody has takes a minute to fail, and costs nothing. */
   #admitStart({ spec: { owner } }: Deployment): () => void {
+    this.#options.assertRoom?.();
     const starting = this.#starting;
     const own = starting.filter((other) => other === owner).length;
     // Keys cost nothing: those of strangers together leave room for who has paid here.
     const isPaying = this.#options.isPaying(owner);
     const room = isPaying ? PROGRAM_STARTS_MAX : STRANGER_PROGRAM_STARTS_MAX;
     if (starting.length >= room || own >= OWNER_PROGRAM_STARTS_MAX) {
-      throw new KhachapuriError("overloaded", "too many programs are being fetched", {
-        retryAfterSeconds: 2,
-      });
+      const message = "too many programs are being fetched";
+      throw new KhachapuriError("overloaded", message, { retryAfterSeconds: 2 });
     }
     starting.push(owner);
     return () => void starting.splice(starting.indexOf(owner), 1);

@@ -2,7 +2,7 @@
 import type { Address } from "viem";
 import { escrowAbi } from "../../chain/abi.ts";
 import type { Chain } from "../../chain/client.ts";
-import { NEVER } from "../../chain/escrow_provider.ts";
+import { NEVER, type OperatorLimits as ChainLimits } from "../../chain/escrow_provider.ts";
 import { DAY, type OperatorLimits } from "../ledger/operator_room.ts";
 
 export interface OperatorWatchOptions {
@@ -10,7 +10,15 @@ export interface OperatorWatchOptions {
   escrow: Address;
   provider: Address;
   operator: Address;
+  /** What was read a moment ago, so that nobody waits for it again; null: nothing was. */
+  read?: LimitsAsOf | null;
   now?: () => number;
+}
+
+/** What an operator may settle, as of a block. */
+export interface LimitsAsOf extends ChainLimits {
+  /** Of the block, Unix seconds. */
+  timestamp: bigint;
 }
 
 /** Limits that bind are read anew when they are asked for and this old: they may have risen, ms. */
@@ -29,6 +37,14 @@ export class OperatorWatch {
   constructor(options: OperatorWatchOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    if (!options.read) return;
+    this.#limits = boundsOf(options.read);
+    this.#lookedAt = this.#now();
+  }
+
+  /** Waits until the chain has told once, or has not answered. */
+  async first(): Promise<void> {
+    if (this.#limits === undefined) await this.look();
   }
 
   /** Null while there is no limit, or none was told yet. */
@@ -73,8 +89,12 @@ export class OperatorWatch {
       args: [provider, operator],
       blockNumber,
     });
-    const isBound = BigInt(expiry) < NEVER || dailyCap > 0n;
-    const day = timestamp / DAY;
-    return isBound ? { expiry: BigInt(expiry), dailyCap, spent, day } : null;
+    return boundsOf({ expiry: BigInt(expiry), dailyCap, spent, timestamp });
   }
+}
+
+/** null when nothing binds. */
+function boundsOf({ expiry, dailyCap, spent, timestamp }: LimitsAsOf): OperatorLimits | null {
+  const isBound = expiry < NEVER || dailyCap > 0n;
+  return isBound ? { expiry, dailyCap, spent, day: timestamp / DAY } : null;
 }

@@ -100,3 +100,15 @@ Deno.test("until the chain has told, it is asked again", async () => {
 async function turn(): Promise<void> {
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
 }
+
+Deno.test("what was read a moment ago holds, and is not read again at first", async () => {
+  const fake = fakeChain(PROVIDER);
+  const read = { expiry: 9n, dailyCap: 7n, spent: 2n, timestamp: 86_400n };
+  const at = { chain: fake.chain, escrow: FAKE_ESCROW, provider: PROVIDER, operator: OPERATOR };
+  const watch = new OperatorWatch({ ...at, read, now: () => 0 });
+  fake.intercept = () => Promise.reject(new Error("nobody asks"));
+  await watch.first();
+  assert.deepEqual(watch.limits(), { expiry: 9n, dailyCap: 7n, spent: 2n, day: 1n });
+  const unbound = { expiry: NEVER, dailyCap: 0n, spent: 0n, timestamp: 0n };
+  assert.equal(new OperatorWatch({ ...at, read: unbound, now: () => 0 }).limits(), null);
+});
