@@ -253,7 +253,7 @@ export class Tenancy implements RunningProvider, Incumbent {
     const { parts, lock, site: { state, provider } } = this.open;
     const { log, now } = this.options;
     const { certificates } = this;
-    this.turnstile.lead(createRoutes(certificates ? watchedBy(parts, certificates, now) : parts));
+    this.turnstile.lead(createRoutes(certificates ? watchedBy(parts, certificates) : parts));
     await lock.announce(this.url);
     const before = this.#control;
     const control = this.#control = await openControl(await placeForControl(state.book));
