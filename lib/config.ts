@@ -352,6 +352,9 @@ export function resolveFromHome(config: Pick<Config, "home">, path: string): str
 export function requireProvider(config: Config): ProviderConfig {
   if (config.provider) return config.provider;
   throw new KhachapuriError("invalid_config", `no provider section in ${config.home}/config.json`, {
-    hints: ["run `khachapuri init --provider NAME` on this machine first"],
+    hints: [
+      "of a provider that `up` set up: --home /var/lib/khachapuri",
+      "else run `khachapuri init --provider NAME` on this machine first",
+    ],
   });
 }

@@ -55,6 +55,9 @@ export const deny = defineCommand({
     const [action, what] = positionals as [string, string | undefined];
     const kind = DENIAL_KINDS.find((known) => known === action) ?? null;
     const { reason, note, until, all } = options;
+    if (kind === null && action !== "list" && action !== "lift") {
+      throw usageError("deny", `"${action}" is none of ${DENIAL_KINDS.join(", ")}, list, lift`);
+    }
     if (kind === null && (reason ?? note ?? until) !== undefined) {
       throw usageError("deny", "--reason, --note and --until are for what is to be denied");
     }
@@ -69,7 +72,6 @@ export const deny = defineCommand({
       if (what !== undefined) throw usageError("deny", "list takes nothing else");
       return await list(context, all);
     }
-    if (action !== "lift") throw usageError("deny", `"${action}" is nothing that is denied`);
     if (!/^[1-9][0-9]{0,14}$/.test(what ?? "")) throw usageError("deny", "lift which ID?");
     await lift(context, Number(what));
   },
@@ -85,6 +87,11 @@ function endOf(text: string | undefined): number | null {
   if (text === undefined || text === "never") return null;
   const days = /^([1-9][0-9]{0,4})d$/.exec(text);
   if (days) return Date.now() + Number(days[1]) * DAY_MS;
+  if (!/^[0-9]{4,}/.test(text)) {
+    throw new KhachapuriError("usage", `--until is no time: ${text}`, {
+      hints: ["write it as 90d, as 2030-01-01T00:00:00Z or as Unix seconds; never is for good"],
+    });
+  }
   const until = Number(deadlineOf(text, "--until")) * 1_000;
   if (Number.isSafeInteger(until)) return until;
   throw new KhachapuriError("usage", "--until is too far away: say never");

@@ -28,7 +28,7 @@ export const upgrade = defineCommand({
     "Run it as the owner of the program's file, in general root, with the provider's --home.",
   ],
   examples: [
-    "upgrade khachapuri-0.2.0-x86_64 --home /var/lib/khachapuri",
+    "upgrade khachapuri-0.2.0-linux-x86_64 --home /var/lib/khachapuri",
     "upgrade --rollback --home /var/lib/khachapuri",
   ],
   options: {
@@ -147,7 +147,16 @@ async function keyText(given: string | undefined): Promise<string> {
       hints: ["it was built without a key: give the project's with --key"],
     });
   }
+  if (/^RW[A-Za-z0-9+/=]*$/.test(key) && key.length !== 56 && await isMissing(key)) {
+    throw new KhachapuriError("invalid_input", `--key is no public key of minisign: ${key}`, {
+      hints: ["it is a line of 56 characters that begins with RW, or the name of its file"],
+    });
+  }
   return given === undefined || /^RW[A-Za-z0-9+/=]{54}$/.test(key) ? key : await readText(key);
+}
+
+async function isMissing(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => false, (error) => error instanceof Deno.errors.NotFound);
 }
 
 /**

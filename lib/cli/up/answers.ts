@@ -3,12 +3,13 @@
  * that is there, or from whoever sits at the terminal; the first that says a field is believed.
  */
 import * as v from "valibot";
-import type { Address } from "viem";
+import { type Address, getAddress, isAddress } from "viem";
 import { parseName } from "../../chain/name.ts";
 import { formatUsdc, parseUsdc } from "../../chain/usdc.ts";
 import type { ConfigJson } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { addressShape, parseShape } from "../../shape.ts";
+import { acmeDomainFault } from "../../config_acme.ts";
 import { isBare, isConfidential } from "../../web_url.ts";
 import { chainNameOf, CHAINS } from "./chains.ts";
 
@@ -19,7 +20,9 @@ export type HttpsWay = (typeof HTTPS_WAYS)[number];
 /** A field's check, with its own words as the error: those of the flag are the same. */
 function checked<T>(check: (text: string) => T) {
   return v.pipe(
-    v.string(),
+    v.string(({ input }) =>
+      typeof input === "number" ? `not a text: write "${input}" in its place` : "not a text"
+    ),
     v.rawTransform<string, T>(({ dataset, addIssue, NEVER }) => {
       try {
         return check(dataset.value);
@@ -39,14 +42,16 @@ const answersShape = v.strictObject({
   name: v.exactOptional(checked((text) => parseName(text).text)),
   domain: v.exactOptional(checked(checkedDomain)),
   price: v.exactOptional(checked((text) => formatUsdc(parseUsdc(text)))),
-  address: v.exactOptional(addressShape),
+  address: v.exactOptional(checked(checkedAddress)),
   chain: v.exactOptional(checked(checkedChain)),
   rpc: v.exactOptional(urlsShape),
   gateways: v.exactOptional(v.array(checked(checkedUrl))),
   /** Contracts of a chain that does not ship with us. */
   escrow: v.exactOptional(addressShape),
   registry: v.exactOptional(addressShape),
-  https: v.exactOptional(v.picklist(HTTPS_WAYS, `none of ${HTTPS_WAYS.join(", ")}`)),
+  https: v.exactOptional(
+    v.picklist(HTTPS_WAYS, ({ input }) => `none of ${HTTPS_WAYS.join(", ")}: ${input}`),
+  ),
   /** Whom the certificate authority writes to. */
   email: v.exactOptional(checked(checkedEmail)),
   /** Whether its terms are agreed to. */
@@ -145,9 +150,22 @@ export function missingIn(answers: Answers): string[] {
 /** @throws KhachapuriError `usage` that lists all that is missing */
 export function assertWhole(answers: Answers): WholeAnswers {
   const missing = missingIn(withChain(answers));
-  if (missing.length === 0) return { https: "http-01", ...withChain(answers) } as WholeAnswers;
+  if (missing.length === 0) {
+    const whole = { https: "http-01", ...withChain(answers) } as WholeAnswers;
+    assertCertifiable(whole);
+    return whole;
+  }
   throw new KhachapuriError("usage", "up has to know more, and there is no terminal to ask on", {
     hints: [...missing, "or --answers FILE: see khachapuri up --help"],
+  });
+}
+
+/** Before a configuration is blamed that does not exist yet. */
+function assertCertifiable({ domain, https }: WholeAnswers): void {
+  const fault = https === "files" || https === "proxy" ? null : acmeDomainFault(domain);
+  if (fault === null) return;
+  throw new KhachapuriError("invalid_input", `the domain ${domain} ${fault}`, {
+    hints: ["name one whose records lead here, as paolo.example", "or --https files, or proxy"],
   });
 }
 
@@ -180,7 +198,21 @@ export function checkedDomain(text: string): string {
 export function checkedChain(text: string): string {
   const name = text.trim().toLowerCase().replaceAll(" ", "-");
   if (Object.hasOwn(CHAINS, name)) return name;
-  throw new KhachapuriError("usage", `none of ${Object.keys(CHAINS).join(", ")}: ${text}`);
+  throw new KhachapuriError(
+    "usage",
+    `none of ${Object.keys(CHAINS).join(", ")}: ${text} (for another: rpc)`,
+  );
+}
+
+/** The key's address is what the name has to belong to: a slip in it would show weeks later. */
+function checkedAddress(text: string): Address {
+  if (isAddress(text)) return getAddress(text);
+  const isSlip = isAddress(text, { strict: false });
+  // What is no address is not repeated: it may be a key.
+  throw new KhachapuriError(
+    "usage",
+    isSlip ? `a wrong checksum, a character was changed: ${text}` : "not an Ethereum address",
+  );
 }
 
 export function checkedUrl(text: string): string {

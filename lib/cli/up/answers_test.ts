@@ -21,12 +21,13 @@ Deno.test("wrong answers are refused by the field's name, and unknown ones", () 
     [{ domain: "https://paolo.example/shop" }, /^file: domain: /],
     [{ domain: "two words" }, /^file: domain: /],
     [{ price: "-1" }, /^file: price: /],
-    [{ price: 0.001 }, /^file: price: not a text/],
+    [{ price: 0.001 }, /^file: price: not a text: write "0.001"/],
     [{ address: "0x12" }, /^file: address: not an Ethereum address/],
+    [{ address: KEY.replace("C7", "c7") }, /^file: address: a wrong checksum/],
     [{ chain: "dogecoin" }, /^file: chain: none of base, /],
     [{ rpc: [] }, /^file: rpc: list at least one URL/],
     [{ rpc: ["ws://x"] }, /^file: rpc\.0: not an http/],
-    [{ https: "magic" }, /^file: https: none of http-01, /],
+    [{ https: "magic" }, /^file: https: none of http-01, .*: magic/],
     [{ email: "me" }, /^file: email: not an e-mail address/],
     [{ listen: "localhost" }, /^file: listen: not ADDRESS:PORT/],
     [{ listen: "1.2.3.4:70000" }, /^file: listen: /],
@@ -50,6 +51,17 @@ Deno.test("a file of answers repeats what was answered, and what a configuration
   const config = configAfter({}, answers);
   const { listen: _, ...read } = answersIn(config);
   assert.deepEqual(answersJson(read), ALL);
+});
+
+Deno.test("a domain that no certificate could be for is refused unless it is had elsewhere", () => {
+  for (const domain of ["192.0.2.1", "localhost", "*.paolo.example"]) {
+    const all = { ...ALL, domain };
+    assert.throws(() => assertWhole(parseAnswers(all, "file")), {
+      code: "invalid_input",
+      message: /^the domain https:.* has no domain that a certificate could be for/,
+    });
+    assertWhole(parseAnswers({ ...all, https: "proxy" }, "file"));
+  }
 });
 
 Deno.test("the first that says a field wins", () => {

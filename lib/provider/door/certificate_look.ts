@@ -7,7 +7,8 @@ import { expiryAlarm } from "../acme/renewal.ts";
 import type { Status } from "../acme/status.ts";
 import { readHeld, readStatus } from "../acme/tls_folder.ts";
 import { type CertificateFacts, covers, readCertificate } from "../acme/x509.ts";
-import { gauge, type Metric } from "../metrics/metrics.ts";
+import { numberOf } from "../metrics/catalog.ts";
+import type { Metric } from "../metrics/metrics.ts";
 import { tlsFolder } from "./certificate_room.ts";
 import type { Look } from "./findings.ts";
 
@@ -93,27 +94,7 @@ export function withCertificate(
   return async () => [await health(), trouble()].filter((each) => each !== null).join("; ") || null;
 }
 
-/** @param notAfter ms since the epoch; null: there is no certificate */
-export function certificateMetrics(
-  { notAfter, failures, now }: {
-    notAfter(): number | null;
-    failures(): number;
-    now(): number;
-  },
-): Metric[] {
-  return [
-    gauge(
-      "khachapuri_certificate_expiry_seconds",
-      "Until the certificate expires; negative: it has, or there is none.",
-      () => {
-        const end = notAfter();
-        return end === null ? -1 : (end - now()) / 1_000;
-      },
-    ),
-    gauge(
-      "khachapuri_certificate_failures",
-      "Attempts in a row to have or renew the certificate that came to nothing.",
-      failures,
-    ),
-  ];
+/** Beside those of the listener, which knows when the certificate in use ends. */
+export function certificateMetrics(failures: () => number): Metric[] {
+  return [numberOf("khachapuri_certificate_failures", failures)];
 }

@@ -65,13 +65,8 @@ export async function openCertificates(
 export function watchedBy(
   parts: RouteParts,
   { keeper }: Pick<CertificateRoom, "keeper">,
-  now: () => number,
 ): RouteParts {
-  const metrics = certificateMetrics({
-    notAfter: () => keeper.report().certificate?.notAfter ?? null,
-    failures: () => keeper.report().failures,
-    now,
-  });
+  const metrics = certificateMetrics(() => keeper.report().failures);
   return {
     ...parts,
     health: withCertificate(parts.health, () => keeper.trouble()),

@@ -35,7 +35,10 @@ export async function lockState(path: string): Promise<StateLock> {
   if (!await file.tryLock(true)) {
     file.close();
     throw new KhachapuriError("access_denied", `another provider uses ${path}`, {
-      hints: ["stop it first, or give this one a stateDir of its own"],
+      hints: [
+        "stop it first, or give this one a stateDir of its own",
+        "to have it do what config.json says now: khachapuri reload",
+      ],
     });
   }
   await file.truncate(0);

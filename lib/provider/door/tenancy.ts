@@ -261,7 +261,7 @@ export class Tenancy implements RunningProvider, Incumbent {
     failed.then(this.#failed.resolve);
     const { log, now } = this.options;
     const { certificates } = this;
-    this.turnstile.lead(createRoutes(certificates ? watchedBy(parts, certificates, now) : parts));
+    this.turnstile.lead(createRoutes(certificates ? watchedBy(parts, certificates) : parts));
     await lock.announce(this.url);
     const before = this.#control;
     const control = this.#control = await openControl(await placeForControl(state.book));

@@ -86,7 +86,14 @@ export const MACHINE_METRICS = {
   },
   khachapuri_tls_certificate_not_after_timestamp_seconds: {
     type: "gauge",
-    help: "When the certificate in use ends, Unix seconds; absent: TLS is a proxy's.",
+    help:
+      "When the certificate in use ends, Unix seconds; absent: TLS is a proxy's, or none is had.",
     advice: "Renew it in time: after that no caller comes through.",
+  },
+  khachapuri_certificate_failures: {
+    type: "gauge",
+    help: "Attempts in a row to have or renew the certificate by itself that came to nothing; " +
+      "absent: that is not its task (`provider.acme`).",
+    advice: "`khachapuri certificate` tells why the last one failed.",
   },
 } as const satisfies Record<string, MetricFacts>;

@@ -99,8 +99,9 @@ const GAUGES = {
   khachapuri_alarms: 2,
 };
 
-/** Of the process, which another part tells. */
-const OF_PROCESS = /^process_|^khachapuri_(build_info|event_loop_delay_seconds)/;
+/** Of the process and of a certificate that is had by itself, which other parts tell. */
+const OF_PROCESS =
+  /^process_|^khachapuri_(build_info|event_loop_delay_seconds|certificate_failures)/;
 
 Deno.test("/metrics tells what the catalog lists, each once and as what it says", () => {
   const told = providerMetrics(createCounters(), watched());

@@ -2,7 +2,6 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
-import type { WireUsage } from "../metrics/wire_usage.ts";
 
 /** PEM texts, as node's TLS takes them. */
 export interface KeyPair {
@@ -46,20 +45,15 @@ export class Certificate implements CertificateSource {
     files: CertificateFiles,
     readonly first: KeyPair,
     stamp: string,
-    private readonly usage?: Pick<WireUsage, "certificate">,
   ) {
     this.#files = files;
     this.#stamp = stamp;
-    usage?.certificate(endOf(first));
   }
 
   /** @throws KhachapuriError `invalid_config` for what is no pair; Deno.errors of the files */
-  static async open(
-    files: CertificateFiles,
-    usage?: Pick<WireUsage, "certificate">,
-  ): Promise<Certificate> {
+  static async open(files: CertificateFiles): Promise<Certificate> {
     const stamp = await stampOf(files);
-    return new Certificate(files, await readPair(files), stamp, usage);
+    return new Certificate(files, await readPair(files), stamp);
   }
 
   /** Has every later pair used; for one that cannot be the old one stays, and the log says so. */
@@ -78,7 +72,6 @@ export class Certificate implements CertificateSource {
       if (stamp === this.#stamp) return false;
       const pair = await readPair(this.#files);
       use(pair);
-      this.usage?.certificate(endOf(pair));
       this.#stamp = stamp;
       log.info("certificate renewed", { cert: this.#files.cert });
     } catch (error) {
@@ -115,8 +108,8 @@ export async function readPair(files: CertificateFiles): Promise<KeyPair> {
   return pair;
 }
 
-/** Unix seconds. */
-function endOf({ cert }: KeyPair): number {
+/** When a pair's certificate ends, Unix seconds. */
+export function endOf({ cert }: KeyPair): number {
   return Date.parse(new X509Certificate(cert).validTo) / 1_000;
 }
 

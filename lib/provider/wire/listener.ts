@@ -9,6 +9,7 @@ import {
   Certificate,
   type CertificateFiles,
   type CertificateSource,
+  endOf,
   type KeyPair,
 } from "./certificate.ts";
 import type { Connection } from "./connection.ts";
@@ -116,7 +117,7 @@ async function serveTls(
   parts: ExchangeParts & Pick<ConnectionsOptions, "usage">,
   connections: Connections,
 ): Promise<Secured> {
-  const certificate = "first" in from ? from : await Certificate.open(from, parts.usage);
+  const certificate = "first" in from ? from : await Certificate.open(from);
   const http2 = await createHttp2(parts, connections);
   // Loaded where it is wanted only: it takes memory (`deno task bench hot`, column "idle RSS").
   const { createServer } = await import("node:https");
@@ -142,10 +143,12 @@ async function serveTls(
     socket.destroy();
   });
   let hasCertificate = certificate.first !== null;
+  if (certificate.first) parts.usage?.certificate(endOf(certificate.first));
   standBefore(server, certificate, () => hasCertificate);
   const use = (pair: KeyPair) => {
     server.setSecureContext(pair);
     hasCertificate = true;
+    parts.usage?.certificate(endOf(pair));
   };
   certificate.watch(use, parts.log);
   return {

@@ -4,7 +4,9 @@ import { certificateFiles } from "../../../worlds/certificate.ts";
 import { hearLog } from "../../../worlds/heard_log.ts";
 import { mirror, say } from "../../../worlds/wire.ts";
 import { alpnChallenge } from "../acme/alpn_challenge.ts";
-import type { CertificateSource, KeyPair } from "./certificate.ts";
+import { metricsText } from "../metrics/metrics.ts";
+import { WireUsage } from "../metrics/wire_usage.ts";
+import { type CertificateSource, endOf, type KeyPair } from "./certificate.ts";
 import { listen } from "./listener.ts";
 
 /** A listener with the challenge and the certificate that a test gives it. */
@@ -19,7 +21,9 @@ async function open(first: KeyPair | null) {
     challengePair: alpn.pairOf,
     close() {},
   };
+  const usage = new WireUsage();
   const listener = await listen({
+    usage,
     place: { hostname: "127.0.0.1", port: 0 },
     tls: source,
     handle: mirror,
@@ -31,6 +35,7 @@ async function open(first: KeyPair | null) {
     alpn.present({ name, token: "t", keyAuthorization: "t.k" }, new AbortController().signal);
   return {
     url: listener.url,
+    metrics: () => metricsText(usage.metrics),
     present,
     withdraw: (name: string) => alpn.withdraw({ name, token: "t", keyAuthorization: "" }),
     use: (pair: KeyPair) => use(pair),
@@ -73,7 +78,11 @@ Deno.test("without a certificate a handshake is refused in TLS, and nothing is s
     await say(door.url, "GET / HTTP/1.1\r\nhost: a\r\n\r\n"),
     "\x15\x03\x03\0\x02\x02\x28",
   );
-  door.use(await pairOf("a.example"));
+  assert.doesNotMatch(await door.metrics(), /^khachapuri_tls_certificate_not_after/m);
+  const pair = await pairOf("a.example");
+  door.use(pair);
+  const end = `khachapuri_tls_certificate_not_after_timestamp_seconds ${endOf(pair)}`;
+  assert.ok((await door.metrics()).includes(`\n${end}\n`), end);
   assert.equal((await look(door.url, "a.example", "h2")).subject, "CN=a.example");
 });
 
