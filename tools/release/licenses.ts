@@ -8,6 +8,10 @@ const ROOT = join(import.meta.dirname!, "../..");
 const PACKAGES = join(ROOT, "node_modules/.deno");
 const NOTICES = join(import.meta.dirname!, "notices");
 const LICENSE_FILE = /^(?:licen[cs]e|copying|notice)\b/i;
+/** The heading of the chapter in which packages of a few files have the whole text. */
+const LICENSE_HEADING = /^(?:#+ *licen[cs]e|licen[cs]e\n-+) *$/im;
+const NEXT_CHAPTER = /\n(?:#|\[)/;
+const GRANT = /permission is hereby granted|redistribution and use in source/i;
 
 /** In the byte code of contracts, which the bundle carries: no module's comment names them. */
 export const IN_BYTE_CODE: readonly string[] = ["@openzeppelin/contracts"];
@@ -83,9 +87,21 @@ async function licenseOf(each: string, packagesDir: string): Promise<License | n
     const text = `${name} is ${standIn.why}.\n\n${await Deno.readTextFile(standIn.file)}`;
     return { name, version, license, text };
   }
-  if (files.length === 0 || typeof license !== "string") return null;
+  if (typeof license !== "string") return null;
+  if (files.length === 0) {
+    const text = await chapterOf(join(dir, "README.md"));
+    return text ? { name, version, license, text } : null;
+  }
   const texts = await Promise.all(files.sort().map((path) => Deno.readTextFile(path)));
   return { name, version, license, text: texts.map((text) => text.trim()).join("\n\n") + "\n" };
+}
+
+/** The licence as a README tells it, if it grants anything there and does not only name one. */
+async function chapterOf(readme: string): Promise<string | null> {
+  const text = await Deno.readTextFile(readme).catch(() => "");
+  const [, after] = text.split(LICENSE_HEADING);
+  const chapter = after?.split(NEXT_CHAPTER)[0]!.trim();
+  return chapter && GRANT.test(chapter) ? chapter + "\n" : null;
 }
 
 /** A package's folder is named by its version, and by its peers where it has some. */
