@@ -6,6 +6,25 @@ const RUNS = /^(?:export )?(?:async )?(?:function|class|const|let)\b/m;
 
 /** Sources without a test beside them, and what tests them instead. */
 export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
+  "lib/provider/acme/acme_crypto.d.ts": "types of a package, which acme_library_test.ts uses",
+  "lib/provider/acme/alpn_challenge.ts":
+    "tls_door_test.ts shows what it makes, tests/acme_test.ts to a real authority",
+  "lib/provider/acme/ca_session.ts": "tests/acme_test.ts and acme_failures_test.ts order by it",
+  "lib/provider/acme/dns_challenge.ts": "tests/acme_test.ts has a wildcard by it",
+  "lib/provider/acme/dns_exchange.ts": "tests/acme_test.ts speaks by it to a real name server",
+  "lib/provider/acme/dns_octets.ts": "dns_update_test.ts writes with it",
+  "lib/provider/acme/dns_spread.ts": "tests/acme_test.ts waits by it for a real zone",
+  "lib/provider/acme/no_environment.ts": "a stand-in without a line that runs of itself",
+  "lib/provider/acme/orders.ts": "tests/acme_failures_test.ts has orders fail at each step",
+  "lib/provider/acme/report.ts":
+    "words, which tests/acme_provider_test.ts and certificate_look_test.ts read",
+  "lib/provider/acme/tls_folder.ts":
+    "keeper_test.ts and tests/acme_failures_test.ts keep and damage what is in it",
+  "lib/provider/acme/waiting.ts": "tests/acme_failures_test.ts waits by it",
+  "lib/provider/door/certificate_room.ts":
+    "only puts parts together: tests/acme_provider_test.ts serves by what it opens",
+  "lib/provider/wire/challenge_handshake.ts":
+    "tls_door_test.ts shakes hands with it, tests/acme_test.ts by a real authority",
   "lib/provider/backup/archive.ts": "backup_test.ts writes with it, restore_test.ts reads with it",
   "lib/provider/backup/manifest.ts": "restore_test.ts has every kind of it that is refused",
   "lib/provider/backup/places.ts": "backup_test.ts says what is in a backup and what is not",

@@ -16,7 +16,7 @@ export const MENU: readonly MenuGroup[] = [
   },
   {
     text: "Provide",
-    items: ["docs/provider.md", "docs/security.md", "docs/settlement.md"],
+    items: ["docs/provider.md", "docs/operations.md", "docs/security.md", "docs/settlement.md"],
   },
   {
     text: "Move here from",
@@ -29,6 +29,7 @@ export const MENU: readonly MenuGroup[] = [
       "docs/http.md",
       "docs/interfaces.md",
       "docs/exit-codes.md",
+      "docs/metrics.md",
       "docs/sandbox.md",
       "docs/attacks.md",
     ],

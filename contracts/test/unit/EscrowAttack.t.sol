@@ -116,8 +116,8 @@ contract EscrowAttackTest is EscrowTest {
         assertEq(usdc.balanceOf(thief), 0);
     }
 
-    /// @dev The residual risk of a hot key, see docs/security.md: it can settle what is still unsettled
-    /// at price zero, and reaches neither the earnings nor other payers' free balances.
+    /// @dev The residual risk of a hot key, see docs/security.md: it can settle what is still
+    /// unsettled at price zero, and reaches neither the earnings nor other payers' free balances.
     function test_a_stolen_operator_key_can_undercharge_the_unsettled_only() public {
         depositAndAllow();
         settle(permitOf(60), 60, PRICE);

@@ -1,4 +1,5 @@
 /** What `doctor`, `/healthz` and `/metrics` say of the certificate. */
+import { join } from "node:path";
 import { type Config, type ProviderConfig, resolveFromHome } from "../../config.ts";
 import { wantedNames } from "../../config_acme.ts";
 import { KhachapuriError } from "../../errors.ts";
@@ -9,8 +10,12 @@ import { readHeld, readStatus } from "../acme/tls_folder.ts";
 import { type CertificateFacts, covers, readCertificate } from "../acme/x509.ts";
 import { numberOf } from "../metrics/catalog.ts";
 import type { Metric } from "../metrics/metrics.ts";
-import { tlsFolder } from "./certificate_room.ts";
 import type { Look } from "./findings.ts";
+
+/** Where a provider's certificate is kept. */
+export function tlsFolder(config: Config, { stateDir }: Pick<ProviderConfig, "stateDir">): string {
+  return join(resolveFromHome(config, stateDir), "tls");
+}
 
 /** What is known of the certificate that callers see, read from its files. */
 export interface SeenCertificate {

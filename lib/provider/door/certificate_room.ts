@@ -23,7 +23,7 @@ import { changeTxt } from "../acme/dns_update.ts";
 import { hookChange } from "../acme/hook.ts";
 import { httpChallenge } from "../acme/http_challenge.ts";
 import { CertificateKeeper } from "../acme/keeper.ts";
-import { certificateMetrics, withCertificate } from "./certificate_look.ts";
+import { certificateMetrics, tlsFolder, withCertificate } from "./certificate_look.ts";
 import type { RouteParts } from "./parts.ts";
 import { wishOf } from "../acme/status.ts";
 import { TlsFolder } from "../acme/tls_folder.ts";
@@ -72,11 +72,6 @@ export function watchedBy(
     health: withCertificate(parts.health, () => keeper.trouble()),
     metrics: [...parts.metrics, ...metrics],
   };
-}
-
-/** Where a provider's certificate is kept. */
-export function tlsFolder(config: Config, { stateDir }: Pick<ProviderConfig, "stateDir">): string {
-  return join(resolveFromHome(config, stateDir), "tls");
 }
 
 /**

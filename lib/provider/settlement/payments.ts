@@ -26,14 +26,15 @@ import {
 } from "./escrow_events.ts";
 import { BlockWatch } from "./exact/block_watch.ts";
 import { ExactSettlement } from "./exact/exact_settlement.ts";
+import { ChainNews } from "./chain_news.ts";
 import { keepFollowedBlock, readFollowedBlock } from "./followed_block.ts";
 import { ChargedElsewhere } from "./charged_elsewhere.ts";
 import { Follower } from "./follower.ts";
-import type { BlockId } from "./known_blocks.ts";
 import { type CallSettler, SettlerSeat } from "./exact/settler_seat.ts";
-import { openOperator, type Operator } from "./operator.ts";
+import { openOperator, type Operator, type OperatorOptions } from "./operator.ts";
 import { type CallOperator, OperatorSeat } from "./operator_seat.ts";
 import { OperatorWatch } from "./operator_watch.ts";
+import { viewAgeMs } from "./view_age.ts";
 import { createConsume } from "./settle_each.ts";
 import { Settlement, type SettlementOptions } from "./settlement.ts";
 import { SettlementTally } from "./tally.ts";
@@ -96,8 +97,6 @@ export interface Payments {
 
 /** Between the end of a run and its settlement on chain, seconds; at least three batches. */
 const SETTLE_WINDOW_SECONDS = 120;
-/** While no events are heard, a view holds this long, ms. */
-const UNFOLLOWED_AGE_MS = 2_000;
 /** A process that hands over waits so long for what it relays to be mined, ms. */
 const RELAYS_WAIT_MS = 3_000;
 /** A head that is older is no chain, seconds. */
@@ -126,23 +125,12 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       operatorLimits: () => watch.limits(),
     }, options.left),
   );
-  const operator = openOperator({
-    path: join(dir, "operator.db"),
-    chain,
-    account,
-    log,
-    now,
-    async onMined(receipt) {
-      const { blockNumber: number, blockHash: hash, logs } = receipt;
-      tally.paid(receipt);
-      chainNews.note({ number, hash });
-      await ledger.record(settlementsIn(parseEscrowLogs(escrow, logs)));
-      await exact.onMined({ logs });
-    },
-    bumpAfterMs: rest.stuckSeconds * 1_000,
-    feeMax: feeMaxOf(options.provider),
-    ...(options.receiptPollMs === undefined ? {} : { pollMs: options.receiptPollMs }),
-    ...(options.after === undefined ? {} : { after: options.after }),
+  const operator = openOwnOperator(options, async (receipt) => {
+    const { blockNumber: number, blockHash: hash, logs } = receipt;
+    tally.paid(receipt);
+    chainNews.note({ number, hash });
+    await ledger.record(settlementsIn(parseEscrowLogs(escrow, logs)));
+    await exact.onMined({ logs });
   });
   const { purchases, exact } = openExact(options, operator, laterNow, chainNews);
   const payers = openPayers(options, ledger, chainNews);
@@ -238,6 +226,24 @@ async function closeAll(
   purchases.close();
 }
 
+function openOwnOperator(
+  { chain, account, dir, log, now, provider, receiptPollMs, after }: PaymentsOptions,
+  onMined: OperatorOptions["onMined"],
+): Operator {
+  return openOperator({
+    path: join(dir, "operator.db"),
+    chain,
+    account,
+    log,
+    now,
+    onMined,
+    bumpAfterMs: provider.settlement.stuckSeconds * 1_000,
+    feeMax: feeMaxOf(provider),
+    ...(receiptPollMs === undefined ? {} : { pollMs: receiptPollMs }),
+    ...(after === undefined ? {} : { after }),
+  });
+}
+
 function openExact(
   { chain, usdc, provider, dir, log, now, after }: PaymentsOptions,
   operator: Operator,
@@ -288,23 +294,6 @@ function openSettlement(
   });
 }
 
-/** Who follows the chain, once the books that it tells are open; they ask it for the time. */
-class ChainNews {
-  follower: Follower | null = null;
-  readonly #early: BlockId[] = [];
-
-  from(follower: Follower): void {
-    this.follower = follower;
-    for (const block of this.#early.splice(0)) follower.note(block);
-  }
-
-  /** The books rest on this block. */
-  note(block: BlockId): void {
-    if (this.follower) this.follower.note(block);
-    else this.#early.push(block);
-  }
-}
-
 function openPayers(
   { chain, escrow, log, now, provider }: PaymentsOptions,
   ledger: Ledger,
@@ -321,26 +310,6 @@ function openPayers(
     isStandingStill: () => chainNews.follower?.isStandingStill() ?? false,
     onBlock: (block) => chainNews.note(block),
   });
-}
-
-/** How old a view may be: any age while events keep it, no more than it may cost while not. */
-function viewAgeMs(
-  follower: Pick<Follower, "isCurrent">,
-  ledger: Pick<Ledger, "totals">,
-  offlineAmount: bigint,
-): number {
-  if (follower.isCurrent()) return Infinity;
-  return ledger.totals().unsettled < offlineAmount ? UNFOLLOWED_AGE_MS : 0;
-}
-
-/** Of the books: they are ours until they are handed over. */
-interface Tenure {
-  isOver: boolean;
-}
-
-/** Where each credit is taken first, nothing is served that the chain has not told of. */
-function offlineAmountOf({ mode, offlineAmount }: ProviderConfig["settlement"]): bigint {
-  return mode === "each" ? 0n : offlineAmount;
 }
 
 interface Books {

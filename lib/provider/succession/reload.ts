@@ -12,7 +12,7 @@ import { changesOf, type Standing } from "./standing.ts";
  * By then a successor serves, or is given up: systemd gives a reload 90 s by default, and who asked
  * for it is to hear the reason before that.
  */
-export const SUCCESSOR_MS_MAX = 60_000;
+export const LONGEST_SUCCESSION_MS = 60_000;
 
 export interface ReloadParts {
   /** What we were started with. */
@@ -33,7 +33,7 @@ export interface ReloadParts {
   tell(notice: Notice): Promise<void>;
   readonly log: Log;
   now(): number;
-  /** How long a successor may take until it serves, ms; default SUCCESSOR_MS_MAX. */
+  /** How long a successor may take until it serves, ms; default LONGEST_SUCCESSION_MS. */
   readonly withinMs?: number;
 }
 
@@ -135,7 +135,7 @@ export class Reloads {
 
   /** @returns the successor's process id */
   async #succeed(): Promise<number> {
-    const { launch, succeeded, withinMs = SUCCESSOR_MS_MAX } = this.#parts;
+    const { launch, succeeded, withinMs = LONGEST_SUCCESSION_MS } = this.#parts;
     const successor = this.#successor = await launch();
     const { promise: refusal, reject } = Promise.withResolvers<never>();
     this.#refuse = reject;

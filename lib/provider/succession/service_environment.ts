@@ -13,7 +13,7 @@ export const OURS: ServiceEnvironment = { pid: Deno.pid, env: (name) => Deno.env
 /** Where a service manager's descriptors begin (sd_listen_fds(3)). */
 const FIRST = 3;
 /** As many as the helper passes on to a successor (sandbox/init/launch.c). */
-const DESCRIPTORS_MAX = 64;
+const MOST_DESCRIPTORS = 64;
 /** What systemd calls one that has no name. */
 const NAMELESS = "unknown";
 
@@ -28,7 +28,7 @@ export function givenDescriptors({ pid, env }: ServiceEnvironment): ReadonlyMap<
   if (env("LISTEN_PID") !== String(pid)) return given;
   const text = env("LISTEN_FDS") ?? "";
   const count = Number(text);
-  if (!/^[0-9]{1,4}$/.test(text) || count > DESCRIPTORS_MAX) {
+  if (!/^[0-9]{1,4}$/.test(text) || count > MOST_DESCRIPTORS) {
     throw refused(`LISTEN_FDS is "${text}"`, "it is a number of sockets, 64 at most");
   }
   const names = (env("LISTEN_FDNAMES") ?? "").split(":");
