@@ -1,5 +1,4 @@
 /** Opens what keeps a provider's certificate (acme/), from its configuration. */
-import { join } from "node:path";
 import { systemClock } from "../../clock.ts";
 import { type Config, type ProviderConfig, resolveFromHome } from "../../config.ts";
 import {

@@ -34,7 +34,7 @@ import { type CallSettler, SettlerSeat } from "./exact/settler_seat.ts";
 import { openOperator, type Operator, type OperatorOptions } from "./operator.ts";
 import { type CallOperator, OperatorSeat } from "./operator_seat.ts";
 import { OperatorWatch } from "./operator_watch.ts";
-import { viewAgeMs } from "./view_age.ts";
+import { offlineAmountOf, viewAgeMs } from "./view_age.ts";
 import { createConsume } from "./settle_each.ts";
 import { Settlement, type SettlementOptions } from "./settlement.ts";
 import { SettlementTally } from "./tally.ts";
@@ -310,6 +310,11 @@ function openPayers(
     isStandingStill: () => chainNews.follower?.isStandingStill() ?? false,
     onBlock: (block) => chainNews.note(block),
   });
+}
+
+/** Of the books: they are ours until they are handed over. */
+interface Tenure {
+  isOver: boolean;
 }
 
 interface Books {

@@ -1,4 +1,5 @@
 /** How long what was read of a payer holds. */
+import type { ProviderConfig } from "../../config.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Follower } from "./follower.ts";
 
@@ -15,12 +16,7 @@ export function viewAgeMs(
   return ledger.totals().unsettled < offlineAmount ? UNFOLLOWED_AGE_MS : 0;
 }
 
-/** Of the books: they are ours until they are handed over. */
-interface Tenure {
-  isOver: boolean;
-}
-
 /** Where each credit is taken first, nothing is served that the chain has not told of. */
-function offlineAmountOf({ mode, offlineAmount }: ProviderConfig["settlement"]): bigint {
+export function offlineAmountOf({ mode, offlineAmount }: ProviderConfig["settlement"]): bigint {
   return mode === "each" ? 0n : offlineAmount;
 }
