@@ -39,7 +39,7 @@ async function live(tar: string, startedAt: number): Promise<Count> {
   const shell = openShell(machine.agent);
   const callers = openCallers(world);
   const steps: Steps = {
-    ...settingUp(world, shell, callers),
+    ...settingUp(world, first, shell, callers),
     ...lookingAfter(shell, callers),
     ...befalling(shell, callers),
     ...takingDown(shell),
@@ -55,34 +55,6 @@ async function live(tar: string, startedAt: number): Promise<Count> {
       print(await lastWords(machine.agent.paste));
     }
   }
-  if (Deno.env.has("DEV")) { // DEV
-    const dir = "/tmp/vmdev"; // DEV
-    for (;;) { // DEV
-      await new Promise((r) => setTimeout(r, 300)); // DEV
-      const script = await Deno.readTextFile(`${dir}/in`).catch(() => null); // DEV
-      if (script === null) continue; // DEV
-      await Deno.remove(`${dir}/in`); // DEV
-      if (script.trim() === "quit") break; // DEV
-      if (script.startsWith("//js")) { // DEV
-        const fn = new (Object.getPrototypeOf(async function () {}).constructor)(
-          "world",
-          "shell",
-          "callers",
-          script,
-        ); // DEV
-        const text = await fn(world, shell, callers).then(
-          (x: unknown) =>
-            String(JSON.stringify(x, (_, v) => typeof v === "bigint" ? String(v) : v)),
-          (e: Error) => String(e?.stack),
-        ); // DEV
-        await Deno.writeTextFile(`${dir}/out.new`, text); // DEV
-      } else { // DEV
-        const { code, said } = await machine.agent.paste(script); // DEV
-        await Deno.writeTextFile(`${dir}/out.new`, `${said}\n[${code}]\n`); // DEV
-      } // DEV
-      await Deno.rename(`${dir}/out.new`, `${dir}/out`); // DEV
-    } // DEV
-  } // DEV
   return { ...count, done: 1 };
 }
 

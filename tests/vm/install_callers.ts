@@ -58,6 +58,7 @@ export function openCallers(world: World): Callers {
   return {
     curl,
     async deploy() {
+      await world.ask("developer", "allow", NAME, "--credits", "20000");
       for (const [name, program] of Object.entries(PROGRAMS)) {
         await using folder = await makeFolder();
         const main = join(folder.dir, "main");
