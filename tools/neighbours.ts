@@ -14,7 +14,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/acme/dns_exchange.ts": "tests/acme_test.ts speaks by it to a real name server",
   "lib/provider/acme/dns_octets.ts": "dns_update_test.ts writes with it",
   "lib/provider/acme/dns_spread.ts": "tests/acme_test.ts waits by it for a real zone",
-  "lib/provider/acme/no_environment.ts": "a stand-in without a line that runs of itself",
   "lib/provider/acme/orders.ts": "tests/acme_failures_test.ts has orders fail at each step",
   "lib/provider/acme/report.ts":
     "words, which tests/acme_provider_test.ts and certificate_look_test.ts read",
