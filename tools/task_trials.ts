@@ -32,6 +32,7 @@ export const TRIALS: readonly Trial[] = [
   { task: "test:clients", args: [], prints: /peers: installing|running \d+ test/ },
   { task: "test:soak", args: [], ...UNDER_WAY },
   { task: "test:arm64", args: [], prints: /fetching Debian|apt-get install|takes root/ },
+  { task: "test:soak:reloads", args: [], ...UNDER_WAY },
   { task: "test:vm", args: [], prints: /making a Debian|apt-get install|takes root/ },
   { task: "test:vm:install", args: [], prints: /making a Debian|apt-get install|takes root/ },
   { task: "bench", args: [], ends: [2], prints: /usage: deno task bench/ },
