@@ -16,11 +16,6 @@ const GRANT = /permission is hereby granted|redistribution and use in source/i;
 /** In the byte code of contracts, which the bundle carries: no module's comment names them. */
 export const IN_BYTE_CODE: readonly string[] = ["@openzeppelin/contracts"];
 
-const IN_ITS_README = {
-  why: "published with its licence's text in its README alone",
-  file: join(NOTICES, "tootallnate.txt"),
-};
-
 /** Packages that bring no text, why, and the text that stands for it. */
 const WITHOUT_TEXT: Readonly<Record<string, { why: string; file: string }>> = {
   "@multiformats/murmur3": {
@@ -31,8 +26,6 @@ const WITHOUT_TEXT: Readonly<Record<string, { why: string; file: string }>> = {
     why: "published to npm without the text that its repository has",
     file: join(NOTICES, "openzeppelin.txt"),
   },
-  "agent-base": IN_ITS_README,
-  "https-proxy-agent": IN_ITS_README,
 };
 
 /** Where a system with musl's compiler has its notice: Debian, and those that keep to its name. */
