@@ -120,14 +120,16 @@ Deno.test("what was begun before a change ends as it would have: long, keyed, ki
 });
 
 Deno.test("whichever of the two is killed, the other goes on and nobody pays twice", async () => {
-  await using market = await openMarket();
+  // Longer than a successor takes on any machine: the run has to be under way when it is killed.
+  const timeoutMs = 300_000;
+  await using market = await openMarket({ sandbox: { timeoutMs } });
   const spec = await market.spec({
     files: { main: "#!/bin/sh\necho begun\nsleep $QUERY_STRING\necho done\n" },
-    fields: { limits: LIMITS },
+    fields: { limits: { ...LIMITS, timeoutMs } },
   });
   const cid = await market.publishSpec(spec);
   const { child, url } = await first(market);
-  const lost = fetch(`${url}/${cid}?4`).then((response) => response.text());
+  const lost = fetch(`${url}/${cid}?300`).then((response) => response.text());
   lost.catch(() => {});
   const second = await successor(market);
   await child.kill();
