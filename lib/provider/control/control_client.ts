@@ -44,6 +44,7 @@ export async function askControl(
 /** A connection to that provider; null when none runs. @throws Deno.errors.PermissionDenied */
 export async function connectControl(book: string): Promise<LineConnection | null> {
   const path = await controlPath(book);
+  if (path === null) return null;
   const connection = await Deno.connect({ transport: "unix", path }).catch((error) => {
     const isNobody = error instanceof Deno.errors.NotFound ||
       error instanceof Deno.errors.ConnectionRefused;
