@@ -26,7 +26,8 @@ export async function measureTakeover({ kept = 2, fresh = 2 } = {}): Promise<Tak
   await market.provider.stop();
   const first = await startChildProvider(market.home, { logLevel: "info" });
   const port = Number(new URL((await first.url)!).port);
-  const load = startLoad({ port, path: `/${cid}`, answer: "hello\n", kept, fresh });
+  const connect = () => Deno.connect({ port });
+  const load = startLoad({ connect, path: `/${cid}`, answer: "hello\n", kept, fresh });
   while (load.answered() < 200) await pause(20);
   const usual = middle(load.times());
   const second = await startChildProvider(market.home, { logLevel: "info", isSuccessor: true });

@@ -47,7 +47,8 @@ Deno.test("several successors in a row lose no call and charge each answer once"
   let { child, url } = await first(market);
   await (await fetch(`${url}/${cid}`)).text();
   const port = Number(new URL(url).port);
-  const load = startLoad({ port, path: `/${cid}`, answer: "hello\n", kept: 8, fresh: 8 });
+  const connect = () => Deno.connect({ port });
+  const load = startLoad({ connect, path: `/${cid}`, answer: "hello\n", kept: 8, fresh: 8 });
   const former: ChildProvider[] = [];
   for (let count = 0; count < 3; count++) {
     const before = load.answered();

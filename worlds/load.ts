@@ -16,7 +16,8 @@ export interface Load {
 }
 
 export interface LoadOptions {
-  port: number;
+  /** A connection to the provider, in the clear or by TLS. */
+  connect(): Promise<Deno.Conn>;
   path: string;
   /** What each answer's body is. */
   answer: string;
@@ -32,11 +33,11 @@ export function startLoad({ kept, fresh, ...what }: LoadOptions): Load {
   let answered = 0;
   let isOver = false;
   async function call(isKept: boolean): Promise<void> {
-    let connection: Deno.TcpConn | null = null;
+    let connection: Deno.Conn | null = null;
     while (!isOver) {
       const begun = performance.now();
       try {
-        connection ??= await Deno.connect({ port: what.port });
+        connection ??= await what.connect();
         const { body, isLast } = await exchange(connection, what, isKept);
         if (!body.includes(what.answer)) errors.push(`answered: ${body.slice(0, 200)}`);
         else answered += 1;
@@ -74,7 +75,7 @@ export function startLoad({ kept, fresh, ...what }: LoadOptions): Load {
 
 type Asked = Pick<LoadOptions, "path" | "headers">;
 
-async function exchange(connection: Deno.TcpConn, { path, headers = {} }: Asked, isKept: boolean) {
+async function exchange(connection: Deno.Conn, { path, headers = {} }: Asked, isKept: boolean) {
   const fields = Object.entries({ host: "provider.test", ...headers });
   if (!isKept) fields.push(["connection", "close"]);
   const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join("");
@@ -85,12 +86,12 @@ async function exchange(connection: Deno.TcpConn, { path, headers = {} }: Asked,
   return { body: `${answered.split("\r\n")[0]}\n${rest.join("\r\n\r\n")}`, isLast };
 }
 
-async function writeAll(connection: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
 }
 
 /** To the end of one answer, be it of a known length or in chunks. */
-async function readAnswer(connection: Deno.TcpConn): Promise<string> {
+async function readAnswer(connection: Deno.Conn): Promise<string> {
   const chunk = new Uint8Array(16 * 1024);
   let text = "";
   for (;;) {

@@ -23,11 +23,17 @@ export async function hasKnot(): Promise<boolean> {
   return false;
 }
 
-/** @param records of the zone, as its file has them, beside its SOA and NS */
-export async function startKnot(zone: string, records: readonly string[] = []): Promise<Knot> {
+/**
+ * @param records of the zone, as its file has them, beside its SOA and NS
+ * @param port where whoever asks cannot be told one
+ */
+export async function startKnot(
+  zone: string,
+  records: readonly string[] = [],
+  port = freePort(),
+): Promise<Knot> {
   await using stack = new AsyncDisposableStack();
   const { dir } = stack.use(await makeFolder());
-  const port = freePort();
   await Deno.writeTextFile(
     join(dir, "zone"),
     [

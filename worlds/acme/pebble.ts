@@ -26,6 +26,8 @@ export interface PebbleOptions {
   readonly dns: NameServer;
   readonly env?: Readonly<Record<string, string>>;
   readonly eab?: { readonly kid: string; readonly hmacKey: string };
+  /** Where it looks for proofs; by default at ports that are free. */
+  readonly proofs?: { readonly http: number; readonly tls: number };
 }
 
 /** Whether it is there; else tests with it are not run, and it says so. */
@@ -36,11 +38,12 @@ export async function hasPebble(): Promise<boolean> {
   return false;
 }
 
-export async function startPebble({ dns, env = {}, eab }: PebbleOptions): Promise<Pebble> {
+export async function startPebble({ dns, env = {}, eab, proofs }: PebbleOptions): Promise<Pebble> {
   await using stack = new AsyncDisposableStack();
   const { dir } = stack.use(await makeFolder());
   const own = stack.use(await certificateFiles("pebble.test"));
-  const [port, managementPort, httpPort, tlsPort] = [0, 0, 0, 0].map(freePort);
+  const [port, managementPort] = [freePort(), freePort()];
+  const { http: httpPort, tls: tlsPort } = proofs ?? { http: freePort(), tls: freePort() };
   const config = join(dir, "config.json");
   await Deno.writeTextFile(
     config,
@@ -89,8 +92,8 @@ export async function startPebble({ dns, env = {}, eab }: PebbleOptions): Promis
   return {
     directory: `https://127.0.0.1:${port}/dir`,
     caFile: own.cert,
-    httpPort: httpPort!,
-    tlsPort: tlsPort!,
+    httpPort,
+    tlsPort,
     lines,
     root: async () => {
       const url = `https://127.0.0.1:${managementPort}/roots/0`;
