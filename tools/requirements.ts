@@ -131,6 +131,16 @@ export const EMULATOR: readonly Requirement[] = [
   { proof: { command: "go" }, debianPackage: "golang-go", why: "builds a server for it" },
 ];
 
+/** What `test:vm:install` has around its machine besides. */
+export const INSTALLATION: readonly Requirement[] = [
+  { proof: { command: "dpkg-deb" }, debianPackage: "dpkg", why: "makes its repository" },
+  { proof: { command: "ip" }, debianPackage: "iproute2", why: "makes a network of its own" },
+  { proof: { command: "curl" }, debianPackage: "curl", why: "is the client of tests" },
+  { proof: { command: "openssl" }, debianPackage: "openssl", why: "makes certificates for TLS" },
+  { proof: { command: "pebble" }, debianPackage: "pebble", why: "is a CA of tests" },
+  { proof: { file: "/usr/sbin/knotd" }, debianPackage: "knot", why: "is its name server" },
+];
+
 /** What `test:arm64` builds and boots its machine with. */
 export const ARM64_EMULATOR: readonly Requirement[] = [
   ...CROSS_COMPILER,

@@ -33,6 +33,7 @@ export const TRIALS: readonly Trial[] = [
   { task: "test:soak", args: [], ...UNDER_WAY },
   { task: "test:arm64", args: [], prints: /fetching Debian|apt-get install|takes root/ },
   { task: "test:vm", args: [], prints: /making a Debian|apt-get install|takes root/ },
+  { task: "test:vm:install", args: [], prints: /making a Debian|apt-get install|takes root/ },
   { task: "bench", args: [], ends: [2], prints: /usage: deno task bench/ },
   { task: "bench", args: ["sandbox"], ...UNDER_WAY },
   { task: "bench", args: ["payments"], ...UNDER_WAY },
