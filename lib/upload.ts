@@ -5,6 +5,8 @@
  */
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
+import { isIP } from "node:net";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { UPLOAD_ANSWER_TIMEOUT_MS, UPLOAD_STALL_TIMEOUT_MS } from "./limits_of_content.ts";
 
 export interface Upload {
@@ -75,16 +77,28 @@ interface Exchange {
 }
 
 function begin({ url, method, headers, body, isExpecting }: Upload): ClientRequest {
-  const request = url.protocol === "https:" ? requestHttps : requestHttp;
+  const isTls = url.protocol === "https:";
+  const request = isTls ? requestHttps : requestHttp;
   return request(url, {
     method,
-    agent: false,
+    // With a connection of our own there is no agent either.
+    ...(isTls ? { createConnection: () => connectTo(url) } : { agent: false }),
     headers: {
       ...headers,
       ...(method === "HEAD" ? {} : { "content-length": String(body.bytes) }),
       ...(isExpecting ? { expect: "100-continue" } : {}),
     },
   });
+}
+
+/**
+ * By node:tls itself: node:https would list all CAs first, which wants every leave of `--allow-sys`
+ * and not the few that we have. Both check the certificate in the same way.
+ */
+function connectTo({ hostname, port }: URL): TLSSocket {
+  const host = hostname.replace(/^\[|\]$/g, "");
+  const name = isIP(host) === 0 ? { servername: host } : {};
+  return connectTls({ host, port: port === "" ? 443 : Number(port), ...name });
 }
 
 /**

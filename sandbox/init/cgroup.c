@@ -173,16 +173,24 @@ int cgroup_sweep(const struct cgroup_base *base) {
   return swept;
 }
 
+/*
+ * Open to the uids of programs, whose init reads there what a run used, under whatever umask the
+ * provider was started.
+ */
+static bool make_group(const char *path) {
+  return mkdir(path, 0755) == 0 && chmod(path, 0755) == 0;
+}
+
 bool cgroup_create(const struct cgroup_base *base, char *path, size_t size, pid_t provider) {
   if (!base->path[0]) return false;
   snprintf(path, size, "%s/sb-%d-%llu-%d", base->path, provider, start_time(provider), getpid());
-  return mkdir(path, 0755) == 0 && enable_controllers(path) != 0;
+  return make_group(path) && enable_controllers(path) != 0;
 }
 
 int cgroup_open_child(const char *sandbox, const char *name, bool foreign_uid) {
   char path[768], procs[800];
   snprintf(path, sizeof path, "%s/%s", sandbox, name);
-  if (mkdir(path, 0755) && errno != EEXIST) return -1;
+  if (!make_group(path) && errno != EEXIST) return -1;
   if (foreign_uid) {
     snprintf(procs, sizeof procs, "%s/cgroup.procs", path);
     if (chmod(procs, 0666)) return -1;

@@ -1,4 +1,4 @@
-/** What becomes of a provider on its machine: steps, of which each goes on from the last. */
+/** What becomes of a provider on its machine, step by step: each goes on from the one before. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Address } from "viem";

@@ -19,7 +19,7 @@ const RECORDS = ["provider A 127.0.0.1", "*.provider A 127.0.0.1", `pebble A ${H
 const INSIDE = "KHACHAPURI_VM_NETWORK";
 const NAME_SERVER_PORT = 53;
 
-/** Runs this program in a network of its own, unless it is in one, and ends with that. */
+/** Runs this program once more in a network of its own, and ends with it; there, it returns. */
 export async function enterOwnNetwork(): Promise<void> {
   if (Deno.env.has(INSIDE)) return;
   const { dir } = await makeFolder();

@@ -74,6 +74,8 @@ function unit({ label, lines }: Variant, after: string | undefined): string {
     "[Service]",
     "Type=oneshot",
     "Delegate=yes",
+    // As the unit that ships.
+    "UMask=0077",
     "Environment=DENO_DIR=/tmp/deno-%N NO_COLOR=1 DENO_NO_UPDATE_CHECK=1",
     "StandardOutput=journal+console",
     "StandardError=journal+console",

@@ -9,10 +9,11 @@ import type { Notice } from "./service_manager.ts";
 import { changesOf, type Standing } from "./standing.ts";
 
 /**
- * By then a successor serves, or is given up: systemd gives a reload 90 s by default, and who asked
- * for it is to hear the reason before that.
+ * By then a successor serves, or is given up. A small server that is busy takes its time; systemd
+ * gives a reload as long as our unit gives a start (TimeoutStartSec, 300 s), and who asked for it
+ * is to hear the reason before that.
  */
-export const LONGEST_SUCCESSION_MS = 60_000;
+export const LONGEST_SUCCESSION_MS = 180_000;
 
 export interface ReloadParts {
   /** What we were started with. */
