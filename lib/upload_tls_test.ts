@@ -29,7 +29,9 @@ async function saidOfUpload(url: string, trusted: string | null): Promise<string
 
 Deno.test("upload() goes over TLS with what the package may do, to a name and an address", async () => {
   await using files = await certificateFiles("localhost");
-  const [cert, key] = await Promise.all([files.cert, files.key].map(Deno.readTextFile));
+  const [cert, key] = await Promise.all(
+    [files.cert, files.key].map((path) => Deno.readTextFile(path)),
+  );
   const options = { hostname: "127.0.0.1", port: 0, cert: cert!, key: key!, onListen() {} };
   const server = Deno.serve(options, () => new Response("there", { status: 201 }));
   try {
