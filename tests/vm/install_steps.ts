@@ -218,7 +218,11 @@ export function befalling(shell: Shell, callers: Callers): Steps {
 const EXPECTED: readonly RegExp[] = [
   // The bomb.
   /kernel: Memory cgroup out of memory: Killed process/,
+  // The configuration that was wrong.
+  /systemd\[1\]: Reload failed for /,
 ];
+/** Of the provider's own errors, what was done to it. */
+const OWN_EXPECTED = "reload refused";
 
 /** What is left of it. */
 export function takingDown(shell: Shell): Steps {
@@ -228,7 +232,7 @@ export function takingDown(shell: Shell): Steps {
       const lines = (await paste("journalctl --no-pager -q -p err -o short")).trim().split("\n");
       const odd = lines.filter((line) => line && !EXPECTED.some((one) => one.test(line)));
       const own = await paste(
-        `journalctl --no-pager -q -o cat -u khachapuri | grep '"level":"error"' || true`,
+        `journalctl --no-pager -q -o cat -u khachapuri | grep '"level":"error"' | grep -v '${OWN_EXPECTED}' || true`,
       );
       const failed = await paste("systemctl --failed --no-legend");
       const units = "khachapuri.service khachapuri.socket khachapuri-http.socket";
