@@ -142,7 +142,8 @@ Deno.test("a provider that serves tells what the catalog lists, and promtool tak
   assert.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
   const text = await response.text();
   const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]);
-  const listed = Object.keys(CATALOG)
+  // Of a certificate that is had by itself, which this one has none of.
+  const listed = Object.keys(CATALOG).filter((name) => name !== "khachapuri_certificate_failures")
     .map((name) => [name, factsOf(name as MetricName).type]);
   assert.deepEqual(types.toSorted(), listed.toSorted());
   // Each label that is used is one that the catalog tells.

@@ -14,6 +14,7 @@ import { pause } from "../pause.ts";
 import { type Patience, startInTime } from "../provider/door/start_in_time.ts";
 import { endFollowed, lookAtFiles, openReloads, takeReloads, tellRefusal } from "./succession.ts";
 import { LogFile } from "./log_file.ts";
+import type { Output } from "./output.ts";
 import { untilAborted } from "./until_aborted.ts";
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
@@ -85,9 +86,7 @@ export const serve = defineCommand({
     if (begun === null) return log.info("stopped", { signal: String(stop.reason) });
     const { provider, reloads } = begun;
     hangUp = () => void reloads.reload().catch(() => {});
-    // Scripts wait for this line; the log says the same to people.
-    if (out.isJson) out.jsonLine({ url: provider.url });
-    else out.line(`listening on ${provider.url}`);
+    tellWhere(out, provider.url);
     const status = `serving at ${provider.url}`;
     void manager.tell({ READY: "1", MAINPID: String(Deno.pid), STATUS: status });
     manager.keepWatch();
@@ -114,6 +113,19 @@ export const serve = defineCommand({
     if (end instanceof Error) throw end;
   },
 });
+
+/**
+ * Scripts wait for this line; the log says the same to people. A script that has heard it of the
+ * first process reads no more, and a successor goes on all the same.
+ */
+function tellWhere(out: Output, url: string): void {
+  try {
+    if (out.isJson) out.jsonLine({ url });
+    else out.line(`listening on ${url}`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
 
 /** Until the process is told to stop. Whoever started it is to know that it waits, and for what. */
 function patienceUntil(signal: AbortSignal, manager: ServiceManager): Patience {
