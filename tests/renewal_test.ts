@@ -113,7 +113,12 @@ Deno.test("a deployment follows its provider's price", async (t) => {
     assert.match((await owner.run("deployments")).out, /price rose to 0\.002 USDC.*permit bafk/);
     // Who was refused is not read from the chain again at once.
     await market.pass(1n);
-    assert.match(await answerOf(market, cid), /^402\n[^]*renews it, .*; allow alone does not/);
+    const deadline = performance.now() + 30_000;
+    let answer = await answerOf(market, cid);
+    while (/allowance is at/.test(answer) && performance.now() < deadline) {
+      answer = await answerOf(market, cid);
+    }
+    assert.match(answer, /^402\n[^]*renews it, .*; allow alone does not/);
     const capped = await owner.run("permit", cid, "--max-price", "0.0015");
     assert.equal(capped.code, 5);
     assert.match(capped.err, /charges 0\.002 USDC a credit, your cap is 0\.0015/);

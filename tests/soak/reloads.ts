@@ -121,7 +121,7 @@ async function signedAs(version: string): Promise<string> {
 async function sample(): Promise<Sample> {
   const { pid } = (await askControl(book, "status"))!.done as { pid: number };
   const script = `awk '/^VmRSS/ { print $2 }' /proc/${pid}/status; ls /proc/${pid}/fd | wc -l
-    du -sk ${home.dir}/state | cut -f1; pgrep -fc 'serve .*--home ${home.dir}'`;
+    du -sk --exclude='*-wal' ${home.dir}/state | cut -f1; pgrep -fc 'serve .*--home ${home.dir}'`;
   const { stdout } = await new Deno.Command("/bin/sh", { args: ["-c", script] }).output();
   const [rss, descriptors, disk, processes] = new TextDecoder().decode(stdout).split("\n")
     .map(Number) as [number, number, number, number];
@@ -179,7 +179,8 @@ assert.deepEqual(failures, []);
 assert.equal(charges.length, answers);
 assert(growth(({ rssMb }) => rssMb) < 0.15, "memory grows");
 assert(growth(({ descriptors }) => descriptors) < 0.15, "descriptors grow");
-// The journal and the log of runs grow with calls, some hundred bytes each.
+// The journal and the log of runs grow with calls, some hundred bytes each. (A database's own log
+// takes 32 MiB before it is begun anew, and is left out.)
 const grownKb = 1_024 * (late.at(-1)!.diskMb - early[0]!.diskMb);
 assert(grownKb < 2_000 + answers, `the disk has grown by ${grownKb.toFixed(0)} kB`);
 print("1 passed, 0 failed");
