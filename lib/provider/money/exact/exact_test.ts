@@ -54,6 +54,7 @@ Deno.test("its bill is one credit's, known by its nonce", () =>
       cid: CID,
       scope: "exact",
       creditsMax: 1,
+      isOwed: false,
       key: `nonce ${pad("0x1")} 192.0.2`,
       from: "192.0.2.1",
     });
