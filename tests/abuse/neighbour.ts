@@ -58,9 +58,14 @@ export async function startNeighbour(market: Market): Promise<Neighbour> {
     },
     async program() {
       await callOnce();
-      const dir = `${market.home}/state/programs`;
-      const [folder] = await Array.fromAsync(Deno.readDir(dir));
-      return `${dir}/${folder!.name}/main`;
+      const state = `${market.home}/state`;
+      for await (const { name } of Deno.readDir(state)) {
+        if (!/^programs(?:\.\d+)?$/.test(name)) continue;
+        for await (const folder of Deno.readDir(`${state}/${name}`)) {
+          return `${state}/${name}/${folder.name}/main`;
+        }
+      }
+      throw new Error("the neighbour's program is unpacked nowhere");
     },
     async [Symbol.asyncDispose]() {
       stopped = true;
