@@ -86,6 +86,7 @@ export class Tenancy implements RunningProvider, Incumbent {
     public open: OpenProvider,
     private owned: AsyncDisposableStack,
     private readonly predecessor: Predecessor | null,
+    /** Not among what is owned: it outlasts books that were given away and come back. */
     private readonly certificates: OwnCertificates | null,
   ) {
     this.log = options.log;
@@ -99,13 +100,15 @@ export class Tenancy implements RunningProvider, Incumbent {
     for (const left of await leftGenerations(site.state, new Set([site.state.generation]))) {
       await removeGeneration(site.state, left);
     }
+    await using kept = new AsyncDisposableStack();
     const certificates = await openCertificates(options, site.provider);
-    if (certificates) stack.defer(() => certificates.close());
+    kept.defer(() => certificates?.close());
     const tenancy = new Tenancy(options, open, stack, null, certificates);
     await tenancy.#listen(placeAt(options, site.provider.listen));
     await tenancy.#serve();
     await certificates?.start();
     tenancy.owned = stack.move();
+    kept.move();
     return tenancy;
   }
 
@@ -118,8 +121,9 @@ export class Tenancy implements RunningProvider, Incumbent {
     const { log } = options;
     await using stack = new AsyncDisposableStack();
     const place = placeAt(options, site.provider.listen, predecessor);
+    await using kept = new AsyncDisposableStack();
     const certificates = await openCertificates({ ...options, isSecond: true }, site.provider);
-    if (certificates) stack.defer(() => certificates.close());
+    kept.defer(() => certificates?.close());
     const bequest = await predecessor.books();
     const backUids = leaveRunUids(bequest.uids);
     const open = await openProvider(site, stack);
@@ -138,7 +142,9 @@ export class Tenancy implements RunningProvider, Incumbent {
     tenancy.#cleared.catch((error) => {
       log.warn("what the process before left is not removed", { message: String(error) });
     });
+    await certificates?.start();
     tenancy.owned = stack.move();
+    kept.move();
     return tenancy;
   }
 
@@ -234,6 +240,7 @@ export class Tenancy implements RunningProvider, Incumbent {
     desk.leave();
     await removeGeneration(open.site.state, open.site.state.generation);
     await removeGeneration(open.site.state, open.site.state.generation + 1);
+    this.log.info("what was begun before the books came back has ended");
   }
 
   /** Its lock is let go of when the process is gone, which takes a moment. */
@@ -303,7 +310,8 @@ export class Tenancy implements RunningProvider, Incumbent {
   async #close(): Promise<void> {
     // The parts first and at once: what ends by this ends for our sake, and costs nobody.
     const closed = this.owned.disposeAsync();
-    await Promise.all([closed, this.#control?.close(), this.#carried?.stop(0)]);
+    const beside = [this.#control?.close(), this.#carried?.stop(0), this.certificates?.close()];
+    await Promise.all([closed, ...beside]);
     if (!this.#isFollowed) await this.#cleared.catch(() => {});
   }
 }

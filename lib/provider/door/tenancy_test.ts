@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ACCOUNTS } from "../../../worlds/chain/people.ts";
+import { takeAndDie } from "../../../worlds/dying_successor.ts";
 import { hearLog } from "../../../worlds/heard_log.ts";
 import { migrateQueues } from "../../../worlds/migrating_queues.ts";
 import { openProviderHome, type ProviderHome } from "../../../worlds/provider_home.ts";
 import { deploymentLane } from "../../permit.ts";
-import { connectControl } from "../control/control_client.ts";
 import { holderOf, LOCK_FILE } from "./lock.ts";
 import { startProvider } from "./serve.ts";
 
@@ -50,17 +50,6 @@ Deno.test("a successor takes the place of a provider, whose run under way is cha
 
 const bookOf = ({ dir }: ProviderHome) => join(dir, "state", "book");
 
-/** Has the provider hand over to somebody who takes the books and dies with them. */
-async function takeAndDie(home: ProviderHome): Promise<void> {
-  const lines = (await connectControl(bookOf(home)))!;
-  await lines.send({ verb: "take-over", body: { version: 1 } });
-  await lines.next();
-  await lines.send({ name: "ready", args: [] });
-  const { name } = await lines.next() as { name: string };
-  assert.equal(name, "yours");
-  lines.close();
-}
-
 Deno.test("who dies with the books in its hands leaves them to the provider before", async () => {
   await using home = await openProviderHome();
   home.chain.fake.allow(OWNER, 1_000n, 100n);
@@ -68,7 +57,7 @@ Deno.test("who dies with the books in its hands leaves them to the provider befo
   const quick = await home.deploy("echo hello");
   const { provider, lines } = await start(home, false);
   const running = await fetch(`${provider.url}/${slow.cid}`);
-  await takeAndDie(home);
+  await takeAndDie(bookOf(home));
   assert.equal(await (await fetch(`${provider.url}/${quick.cid}`)).text(), "hello\n");
   assert.equal(await running.text(), "begun\ndone\n");
   assert(lines.some((line) => line.includes("taking the books back")));
