@@ -232,7 +232,8 @@ export function takingDown(shell: Shell): Steps {
       const lines = (await paste("journalctl --no-pager -q -p err -o short")).trim().split("\n");
       const odd = lines.filter((line) => line && !EXPECTED.some((one) => one.test(line)));
       const own = await paste(
-        `journalctl --no-pager -q -o cat -u khachapuri | grep '"level":"error"' | grep -v '${OWN_EXPECTED}' || true`,
+        "journalctl --no-pager -q -o cat -u khachapuri | " +
+          `grep '"level":"error"' | grep -v '${OWN_EXPECTED}' || true`,
       );
       const failed = await paste("systemctl --failed --no-legend");
       const units = "khachapuri.service khachapuri.socket khachapuri-http.socket";
