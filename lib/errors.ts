@@ -145,6 +145,11 @@ export class KhachapuriError extends Error {
   }
 }
 
+/** The code that a text from elsewhere names; null for none of ours. */
+export function knownCode(text: unknown): ErrorCode | null {
+  return typeof text === "string" && Object.hasOwn(CODES, text) ? text as ErrorCode : null;
+}
+
 /** Every code with its status and exit code, for the documentation and its test. */
 export function errorTable(): { code: ErrorCode; status: number; exit: number }[] {
   return Object.entries(CODES).map(([code, row]) => ({ code: code as ErrorCode, ...row }));

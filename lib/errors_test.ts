@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { KhachapuriError } from "./errors.ts";
+import { KhachapuriError, knownCode } from "./errors.ts";
 
 Deno.test("a failure that is told with more keeps all that is not named", () => {
   const lane = { id: "0x07" as const, cumulative: 3n };
@@ -20,4 +20,11 @@ Deno.test("a failure that is told with more keeps all that is not named", () => 
   );
   assert.equal(told.message, "not paid: why");
   assert.equal(told.toldWith({ creditsMax: undefined }).creditsMax, undefined);
+});
+
+Deno.test("a code from elsewhere is one of ours, or none", () => {
+  assert.equal(knownCode("payment_required"), "payment_required");
+  for (const text of ["toString", "", "nothing", 402, null, undefined]) {
+    assert.equal(knownCode(text), null);
+  }
 });

@@ -7,6 +7,7 @@ import { type ChildProvider, startChildProvider } from "../worlds/child_provider
 import { startLoad } from "../worlds/load.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { migrateQueues } from "../worlds/migrating_queues.ts";
+import { pause } from "../lib/pause.ts";
 import { deploymentLane } from "../lib/permit.ts";
 
 await migrateQueues();
@@ -52,13 +53,13 @@ Deno.test("several successors in a row lose no call and charge each answer once"
   const former: ChildProvider[] = [];
   for (let count = 0; count < 3; count++) {
     const before = load.answered();
-    while (load.answered() < before + 50) await new Promise((r) => setTimeout(r, 20));
+    while (load.answered() < before + 50) await pause(20);
     load.times();
     former.push(child);
     child = await successor(market);
   }
   const after = load.answered();
-  while (load.answered() < after + 100) await new Promise((r) => setTimeout(r, 20));
+  while (load.answered() < after + 100) await pause(20);
   await load.stop();
   const slowest = load.times().at(-1)!;
   // deno-lint-ignore no-console -- the figure

@@ -1,5 +1,5 @@
 /** Requests to a provider's own paths (`/terms`, `/stop`), bounded in time and size. */
-import { type ErrorCode, errorTable, KhachapuriError } from "../errors.ts";
+import { KhachapuriError, knownCode } from "../errors.ts";
 import { PROVIDER_HTTP_TIMEOUT_MS } from "../limits.ts";
 import { whyUnreachable } from "../unreachable.ts";
 
@@ -72,7 +72,7 @@ export function refusalOf(
   const plain = unavailable(`${webDomain} answered HTTP ${status}`);
   try {
     const said = JSON.parse(new TextDecoder().decode(bytes));
-    const code: ErrorCode | undefined = errorTable().find((row) => row.code === said.error)?.code;
+    const code = knownCode(said.error);
     if (!code || typeof said.message !== "string") return plain;
     const hints = Array.isArray(said.hints) ? said.hints.map(String).map(printable) : [];
     // Of a name that was changed meanwhile: how many changes it has had.

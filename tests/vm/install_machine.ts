@@ -1,5 +1,6 @@
 /** A stock Debian 12 with systemd as a hoster gives it, on which nothing of a provider's is yet. */
 import { basename, join } from "node:path";
+import { pause } from "../../lib/pause.ts";
 import { addAgent, type Agent, agentDevice, openAgent } from "./agent.ts";
 import { CACHE, must, print } from "./emulator.ts";
 
@@ -130,7 +131,7 @@ async function opened(socket: string): Promise<Agent> {
       return await openAgent(socket);
     } catch (error) {
       if (look === LOOKS) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await pause(100);
     }
   }
 }

@@ -1,6 +1,6 @@
 /** Does the steps of a plan. Each is whole or not done, so a run that broke off can be repeated. */
 import { dirname, join } from "node:path";
-import { type ErrorCode, errorTable, KhachapuriError } from "../../errors.ts";
+import { KhachapuriError, knownCode } from "../../errors.ts";
 import { isMissing, makeFolders, named } from "../../files.ts";
 import { isExample, type Machine, UNFINISHED_PATH, userOf } from "./machine_facts.ts";
 import type { Step } from "./steps.ts";
@@ -115,9 +115,7 @@ async function configure(
 /** The failure that a command has printed as JSON; anything else by what it said. */
 export function failureOf(stdout: string, stderr: string): KhachapuriError {
   const { error, message, hints = [] } = jsonIn(stdout);
-  const code = errorTable().find((row) => row.code === error)?.code satisfies
-    | ErrorCode
-    | undefined;
+  const code = knownCode(error);
   if (code && message !== undefined) return new KhachapuriError(code, message, { hints });
   const said = stderr.trim().split("\n").slice(-5);
   return new KhachapuriError("provider_unavailable", said[0]!, { hints: said.slice(1) });

@@ -1,6 +1,6 @@
 /** Asks the provider that runs on this machine to do something. */
 import * as v from "valibot";
-import { type ErrorCode, errorTable, KhachapuriError } from "../../errors.ts";
+import { KhachapuriError, knownCode } from "../../errors.ts";
 import { parseShape } from "../../shape.ts";
 import { controlPath } from "./control_path.ts";
 import { type LineConnection, linesOver } from "./lines.ts";
@@ -56,6 +56,5 @@ export async function connectControl(book: string): Promise<LineConnection | nul
 
 /** What a provider refused something with. */
 export function failureOf({ code, message, hints }: v.InferOutput<typeof failedShape>["failed"]) {
-  const known = errorTable().find((row) => row.code === code)?.code;
-  return new KhachapuriError((known ?? "internal") satisfies ErrorCode, message, { hints });
+  return new KhachapuriError(knownCode(code) ?? "internal", message, { hints });
 }

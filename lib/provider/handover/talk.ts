@@ -3,7 +3,7 @@
  * number that its answer brings back; a notice has none. When the connection ends, all that was
  * asked fails: nobody knows what became of it.
  */
-import { asKhachapuriError, type ErrorCode, errorTable, KhachapuriError } from "../../errors.ts";
+import { asKhachapuriError, KhachapuriError, knownCode } from "../../errors.ts";
 import type { LineConnection } from "../control/lines.ts";
 import { fromPlain, toPlain } from "./plain.ts";
 
@@ -117,8 +117,7 @@ function failedOf(thrown: unknown): Failed {
 }
 
 function errorOf({ code, message, hints, data, retryAfterSeconds }: Failed): KhachapuriError {
-  const known = errorTable().find((row) => row.code === code)?.code;
-  return new KhachapuriError((known ?? "internal") satisfies ErrorCode, message, {
+  return new KhachapuriError(knownCode(code) ?? "internal", message, {
     hints: [...hints],
     data: fromPlain(data) as Record<string, unknown>,
     ...(retryAfterSeconds === null ? {} : { retryAfterSeconds }),

@@ -2,7 +2,7 @@
  * Has the provider do what its files say now: a certificate is read anew in place, for all else a
  * successor is started that takes over. Whatever is wrong with what it would do, this one goes on.
  */
-import { type ErrorCode, errorTable, KhachapuriError } from "../../errors.ts";
+import { KhachapuriError, knownCode } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import type { Successor } from "./launch.ts";
 import type { Notice } from "./service_manager.ts";
@@ -82,10 +82,7 @@ export class Reloads {
 
   /** A successor of ours cannot serve, and says why. */
   refused({ code, message, hints }: Refusal): void {
-    const known = errorTable().find((row) => row.code === code)?.code;
-    this.#refuse?.(
-      new KhachapuriError(known ?? ("internal" satisfies ErrorCode), message, { hints }),
-    );
+    this.#refuse?.(new KhachapuriError(knownCode(code) ?? "internal", message, { hints }));
   }
 
   /**
