@@ -9,7 +9,7 @@ import { type Config, requireProvider } from "../../config.ts";
 import { type ArchiveWriter, writeArchive } from "./archive.ts";
 import { copyDatabase, isDatabase } from "./database_copy.ts";
 import { BACKUP_VERSION, type Manifest, MANIFEST_NAME, type ManifestFile } from "./manifest.ts";
-import { belongsTo, filesIn, type Found, placesOf } from "./places.ts";
+import { belongsTo, filesIn, type Found, placesOf, SCRATCH_PREFIX } from "./places.ts";
 
 export interface BackupOptions {
   config: Config;
@@ -32,7 +32,7 @@ export async function backUp(
   write: (archive: ReadableStream<Uint8Array<ArrayBuffer>>) => Promise<void>,
 ): Promise<Manifest> {
   const { archive, file } = await writeArchive(options.recipients);
-  const scratch = await Deno.makeTempDir({ dir: options.config.home, prefix: ".backup-" });
+  const scratch = await Deno.makeTempDir({ dir: options.config.home, prefix: SCRATCH_PREFIX });
   try {
     const writing = write(file);
     // Whatever fails first is what is told; the other is then only its consequence.
@@ -50,8 +50,7 @@ async function fill(
   scratch: string,
 ): Promise<Manifest> {
   const places = placesOf(config);
-  const inBackup = belongsTo(config, withContent);
-  const belongs = (path: string) => path !== scratch && inBackup(path);
+  const belongs = belongsTo(config, withContent);
   const madeAt = now();
   const files: ManifestFile[] = [];
   const found: Found[] = [];

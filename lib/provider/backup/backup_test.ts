@@ -108,6 +108,11 @@ Deno.test("what follows from the rest is in no backup, content only where it is 
     await Deno.writeTextFile(join(home.dir, "state/book", name), "");
   }
   await Deno.writeTextFile(join(home.dir, "state/etc.2.mark"), "");
+  // What a backup or a restore that was killed has left.
+  for (const name of [".backup-x", ".restoring-x"]) {
+    await Deno.mkdir(join(home.dir, name));
+    await Deno.writeTextFile(join(home.dir, name, "keys.json"), "{}");
+  }
   await Deno.symlink("/etc/passwd", join(home.dir, "link"));
   const filesOf = async (withContent: boolean) => {
     await using other = await makeFolder();

@@ -34,6 +34,9 @@ const CONTENT = "kept";
 const TRANSIENT = /(?:^lock|^control\.(?:sock|at)|\.lock|-wal|-shm|-ballast|\.partial)$/;
 /** Behind the names of folders that a successor has of its own, and of the mark beside a copy. */
 const OF_A_PROCESS = /(?:\.[1-9][0-9]*)?(?:\.mark)?$/;
+/** Folders that a backup, and a restore, work in: one that is killed leaves its own. */
+export const SCRATCH_PREFIX = ".backup-";
+export const STAGING_PREFIX = ".restoring-";
 /** What is still being written, or was left so: `home_file.ts` names it after a random number. */
 const HALF_WRITTEN = /\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -73,7 +76,8 @@ export function belongsTo(config: Config, withContent: boolean): Belongs {
     if (isStrangersFolder && dirname(path) === dirname(keyFile)) {
       return basename(path).startsWith(basename(keyFile));
     }
-    return !HALF_WRITTEN.test(basename(path));
+    const isWork = [SCRATCH_PREFIX, STAGING_PREFIX].some((each) => basename(path).startsWith(each));
+    return !isWork && !HALF_WRITTEN.test(basename(path));
   };
 }
 

@@ -9,7 +9,7 @@ import { type Config, parseConfig, resolveFromHome } from "../../config.ts";
 import { parseJson } from "../../shape.ts";
 import { assertLedgerVersion } from "../ledger/version.ts";
 import { readArchive } from "./archive.ts";
-import { placesOf } from "./places.ts";
+import { placesOf, STAGING_PREFIX } from "./places.ts";
 import { writeAll } from "./written.ts";
 import { isWayDown, type Manifest, MANIFEST_NAME, parseManifest } from "./manifest.ts";
 
@@ -31,7 +31,6 @@ export interface Restored {
   asidePath: string | null;
 }
 
-const STAGING_PREFIX = ".restoring-";
 const ASIDE = "before-restore";
 
 /** @throws KhachapuriError `invalid_input`, and nothing is changed then */
