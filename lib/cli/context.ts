@@ -88,7 +88,7 @@ async function loadAccount(
   path: string,
   keyFile: () => Promise<KeyFile>,
 ): Promise<LocalAccount> {
-  const { privateKeyToAccount } = await import("viem/accounts");
+  const { privateKeyToAccount } = await import("../chain/key_account.ts");
   const key = await accountKey(world, path, keyFile);
   return privateKeyToAccount(key);
 }
