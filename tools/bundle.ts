@@ -64,10 +64,11 @@ export async function bundle(dir: string, replacements: Replacements): Promise<v
   if (code !== 0) stop([`bundle: deno bundle failed with exit code ${code}`]);
 }
 
-/** What a bundle's files hold, in the order of their names. */
-export async function readBundle(dir: string): Promise<string[]> {
+/** What a bundle's files hold, by their names and in the order of them. */
+export async function readBundle(dir: string): Promise<Map<string, string>> {
   const names = await Array.fromAsync(Deno.readDir(dir), ({ name }) => name);
-  return await Promise.all(names.sort().map((name) => Deno.readTextFile(join(dir, name))));
+  const read = async (name: string) => [name, await Deno.readTextFile(join(dir, name))] as const;
+  return new Map(await Promise.all(names.sort().map(read)));
 }
 
 /** What a build knows of itself. */

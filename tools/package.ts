@@ -43,6 +43,11 @@ function sha256(bytes: Uint8Array | string): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
+/** Of what sha256sum says of the files in the order of their names, as the stub asks it to. */
+function bundleDigest(files: ReadonlyMap<string, string>): string {
+  return sha256([...files].map(([name, code]) => `${sha256(code)}  ${name}\n`).join(""));
+}
+
 /** What goes into a package besides our sources. */
 export interface Parts {
   /** Path of the runtime. */
@@ -86,7 +91,7 @@ const FILES = [APP, "deno", HELPER_NAME, LICENSES_FILE];
 const SEMI_SPACE_MB = 1;
 
 /** The sh stub, as long as its own line count says. */
-function stub(archiveDigest: string, bundleDigest: string): string {
+function stub(archiveDigest: string, appDigest: string): string {
   const text = `#!/bin/sh
 # Khachapuri ${manifest.version}: a shell stub, then a tar.gz with the program and its runtime.
 set -eu
@@ -123,10 +128,11 @@ fi
 [ ! -L "$dir" ] && [ "$(stat -c %u:%a "$dir")" = "$(id -u):700" ] ||
   fail "$dir is not ours alone: remove it"
 found=$(
+  cd "$dir/${APP}"
   LC_ALL=C
-  cat "$dir/${APP}"/* | sha256sum
+  sha256sum -- * | sha256sum
 )
-[ "\${found%% *}" = ${bundleDigest} ] || fail "$dir is damaged: remove it"
+[ "\${found%% *}" = ${appDigest} ] || fail "$dir is damaged: remove it"
 export DENO_DIR="$dir/cache" DENO_NO_UPDATE_CHECK=1
 # A successor is started from the same file (khachapuri reload, upgrade).
 KHACHAPURI_FILE=$(readlink -f -- "$0")
@@ -161,14 +167,12 @@ export async function buildPackage(path: string, parts?: Parts): Promise<Package
     const used = parts ?? await partsHere();
     const app = join(dir, APP);
     await bundle(app, { ...factsModule(used.baked), ...used.replacements });
-    const code = await readBundle(app);
-    const packages = allPackages(packagesIn(code));
+    const files = await readBundle(app);
+    const packages = allPackages(packagesIn([...files.values()]));
     const licenses = await collectLicenses(packages);
     await Deno.writeTextFile(join(dir, LICENSES_FILE), JSON.stringify(licenses));
     const archive = await payload(dir, used);
-    // Of all files in the order of their names, as the stub asks the shell for it.
-    const bundleDigest = sha256(code.join(""));
-    const head = new TextEncoder().encode(stub(sha256(archive), bundleDigest));
+    const head = new TextEncoder().encode(stub(sha256(archive), bundleDigest(files)));
     const file = Buffer.concat([head, archive]);
     await Deno.writeFile(path, file);
     await Deno.chmod(path, 0o755);
