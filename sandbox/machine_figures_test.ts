@@ -3,7 +3,7 @@ import { machineFigures } from "./machine_figures.ts";
 
 const HOST = { launcher: "bwrap", runUid: null } as const;
 const OPENED = 200;
-/** What else this process opens and closes between two looks: pipes to the helper, a test before. */
+/** What else this process opens and closes meanwhile: pipes to the helper, a test before. */
 const OTHERS = 20;
 
 Deno.test("the helper sees how many descriptors its provider has, and what it may have", async () => {
