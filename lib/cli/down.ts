@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { formatEther } from "viem";
 import { formatUsdc } from "../chain/usdc.ts";
 import { KhachapuriError } from "../errors.ts";
+import { isMissing, named } from "../files.ts";
+import { keptBeside } from "../release/installed_file.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { assertRoot, doAll, homeFor, tellPlan } from "./up.ts";
 import type { Remaining } from "./up/left_to_do.ts";
@@ -16,7 +18,7 @@ export const down = defineCommand({
   usage: "[--dry-run] [--keep]",
   details: [
     "Stops the service that `up` made and takes away its units, settings, AppArmor profile and " +
-    "the installed file, as root. Keys, configuration and books stay, and the user with them.",
+    "the installed file, with those of before, as root. Keys, configuration and books stay, and the user with them.",
     "What is due is settled first; where that can't be, nothing is done but by --unsettled.",
   ],
   examples: ["down --dry-run", "down"],
@@ -46,7 +48,7 @@ export async function takeDown(
   const home = homeFor(context);
   assertRoot(machine, "down");
   const facts = await readFacts(machine, home);
-  const plan = planDown(facts, flags.keep, await isProgramOurs(machine, facts));
+  const plan = planDown(facts, flags.keep, await programsOf(machine, facts));
   if (flags["dry-run"]) return tellPlan(context, plan);
   const worth = plan.length > 0 ? await settleFirst(context, machine, facts) : NOTHING_KNOWN;
   const isOpen = worth.due !== 0n && worth.trouble !== null;
@@ -104,12 +106,25 @@ function unsettled({ due, trouble }: Worth, home: string): KhachapuriError {
   });
 }
 
-/** The file that runs, or one that begins as ours does. */
-async function isProgramOurs({ root }: Machine, { installed, own }: Facts): Promise<boolean> {
-  if (installed === null || installed === own) return installed !== null;
-  using file = await Deno.open(join(root, PROGRAM_PATH));
+/** The program that is installed, and what upgrades have left beside it, as far as it is ours. */
+async function programsOf(machine: Machine, { installed, own }: Facts): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of [PROGRAM_PATH, ...keptBeside(PROGRAM_PATH)]) {
+    const isOwn = path === PROGRAM_PATH && installed !== null && installed === own;
+    if (isOwn || await beginsAsOurs(join(machine.root, path))) found.push(path);
+  }
+  return found;
+}
+
+async function beginsAsOurs(path: string): Promise<boolean> {
   const head = new Uint8Array(64);
-  await file.read(head);
+  try {
+    using file = await named(path, "read", Deno.open(path));
+    await file.read(head);
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
   return new TextDecoder().decode(head).startsWith("#!/bin/sh\n# Khachapuri ");
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type BareMachine, bareMachine } from "../../worlds/bare_machine.ts";
 import { fakeWorld } from "../../worlds/terminal.ts";
 import { createContext } from "./context.ts";
@@ -7,6 +7,7 @@ import { KhachapuriError } from "../errors.ts";
 import { createOutput } from "./output.ts";
 import { setUp } from "./up.ts";
 import { takeDown } from "./down.ts";
+import { PROGRAM_PATH } from "./up/system_files.ts";
 
 const KEY = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 const HOME = "/var/lib/khachapuri";
@@ -284,6 +285,20 @@ Deno.test("down takes all of it away but what is worth something, and only once 
       ["/usr/sbin/apparmor_parser"].map((path) => path.slice(0, HOME.length)),
     );
     assert(added.includes(`${HOME}/keys.json`));
+    assert.match((await down(machine, {})).said, /nothing was to be taken down/);
+  }));
+
+Deno.test("down takes away what upgrades have left beside the program, and nobody else's", () =>
+  onMachine(async (machine) => {
+    await whole(machine);
+    machine.says.set("settle", { code: 0, stdout: '{"unsettled":"0"}', stderr: "" });
+    const program = join(machine.root, PROGRAM_PATH);
+    const ours = ["", ".previous", ".previous.before", ".new"].map((end) => `${program}${end}`);
+    for (const path of ours) await Deno.writeTextFile(path, "#!/bin/sh\n# Khachapuri 0.1.0: …");
+    await Deno.writeTextFile(`${program}.aside`, "#!/bin/sh\n# somebody's\n");
+    assert.equal((await down(machine, {})).error, null);
+    const left = await Array.fromAsync(Deno.readDir(dirname(program)), ({ name }) => name);
+    assert.deepEqual(left, ["khachapuri.aside"]);
     assert.match((await down(machine, {})).said, /nothing was to be taken down/);
   }));
 

@@ -19,6 +19,12 @@ export function previousOf(path: string): string {
   return `${path}.previous`;
 }
 
+/** What is kept beside the file at `path`, and what an upgrade that was killed leaves there. */
+export function keptBeside(path: string): string[] {
+  const previous = previousOf(path);
+  return [previous, `${previous}.before`, `${previous}.aside`, `${path}.aside`, `${path}.new`];
+}
+
 /**
  * Installs `bytes` at `path`, owned and to be used as what is there, which is kept beside it.
  * @param path without links

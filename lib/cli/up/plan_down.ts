@@ -3,20 +3,18 @@ import type { Facts } from "./machine_facts.ts";
 import { fileState } from "./made_file.ts";
 import { changedByHand } from "./plan_up.ts";
 import type { Step } from "./steps.ts";
-import {
-  PROFILE_PATH,
-  PROGRAM_PATH,
-  SERVICE,
-  SOCKETS,
-  SYSTEM_FILES,
-  UNIT_FOLDER,
-} from "./system_files.ts";
+import { PROFILE_PATH, SERVICE, SOCKETS, SYSTEM_FILES, UNIT_FOLDER } from "./system_files.ts";
 
 /**
  * @param keepsForeign leaves files that somebody has changed as they are
+ * @param programs files with our program
  * @throws KhachapuriError `invalid_input` for such files
  */
-export function planDown(facts: Facts, keepsForeign: boolean, isProgramOurs: boolean): Step[] {
+export function planDown(
+  facts: Facts,
+  keepsForeign: boolean,
+  programs: readonly string[],
+): Step[] {
   const { files, units, settings } = facts;
   const there = SYSTEM_FILES.filter((path) => (files.get(path) ?? null) !== null);
   const isForeign = (path: string) => fileState(files.get(path) ?? null, null) === "foreign";
@@ -27,17 +25,16 @@ export function planDown(facts: Facts, keepsForeign: boolean, isProgramOurs: boo
   const active = all.filter((unit) => units.get(unit)?.isActive);
   const enabled = all.filter((unit) => units.get(unit)?.isEnabled);
   const tool = (...words: string[]): Step => ({ kind: "tool", words });
+  const remove = (path: string): Step => ({ kind: "remove", path });
   const unloads = gone.includes(PROFILE_PATH) && settings.hasProfile === true;
   return [
     ...active.length === 0 ? [] : [tool("systemctl", "stop", ...active)],
     ...enabled.length === 0 ? [] : [tool("systemctl", "disable", ...enabled)],
     ...unloads ? [tool("apparmor_parser", "-R", PROFILE_PATH)] : [],
-    ...gone.map((path): Step => ({ kind: "remove", path })),
+    ...gone.map(remove),
     ...gone.some((path) => path.startsWith(UNIT_FOLDER))
       ? [tool("systemctl", "daemon-reload")]
       : [],
-    ...facts.installed !== null && isProgramOurs
-      ? [{ kind: "remove" as const, path: PROGRAM_PATH }]
-      : [],
+    ...programs.map(remove),
   ];
 }
