@@ -65,21 +65,28 @@ const PARTS = ["keys", "chain", "gateway", "sandbox", "state", "terms", "operato
 /**
  * Looks at everything; a part that another one's failure hides is left out. The chain and the
  * machine are looked at side by side, and of the chain all at once that does not follow from
- * another answer: an endpoint is 50 to 100 ms away, and whoever starts a provider waits.
+ * another answer: an endpoint is 50 to 100 ms away, and whoever starts a provider waits. The
+ * machine comes first, as other processes work on it while this one reads its keys.
  */
 export async function preflight(options: PreflightOptions): Promise<Preflight> {
-  const { config, keysPath } = options;
+  const { config } = options;
   const { provider } = config;
   const findings = new Findings(PARTS, options.lookMs);
-  const keys = await findings.look("keys", () => checkKeys(keysPath, config));
-  if (config.gateways.length === 0) {
-    await findings.look("gateway", () => noGateway(provider));
-  }
-  const [onChain, onMachine] = await Promise.all([
-    lookAtChain(options, keys?.file ?? null, findings),
+  const [onMachine, { keys, ...onChain }] = await Promise.all([
     provider ? lookAtMachine(config, provider, findings) : { sandbox: null, terms: null },
+    lookWithKeys(options, findings),
   ]);
-  return { findings, seen: { keys: keys?.file ?? null, ...onChain, ...onMachine } };
+  return { findings, seen: { keys, ...onChain, ...onMachine } };
+}
+
+async function lookWithKeys(options: PreflightOptions, findings: Findings) {
+  const { config, keysPath } = options;
+  const found = await findings.look("keys", () => checkKeys(keysPath, config));
+  const keys = found?.file ?? null;
+  if (config.gateways.length === 0) {
+    await findings.look("gateway", () => noGateway(config.provider));
+  }
+  return { keys, ...await lookAtChain(options, keys, findings) };
 }
 
 async function lookAtMachine(config: Config, provider: ProviderConfig, findings: Findings) {
