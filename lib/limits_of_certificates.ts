@@ -31,6 +31,8 @@ export const HOOK_OUTPUT_BYTES_MAX = 16 * 1024;
 
 /** Connections there at once: a CA comes with a handful, a browser that is sent on with one. */
 export const CHALLENGE_CONNECTIONS_MAX = 256;
+/** Of one network: those beyond end the ones that came before them. */
+export const CHALLENGE_NETWORK_CONNECTIONS_MAX = 16;
 /** By then its request has to be there, and answered. */
 export const CHALLENGE_REQUEST_TIMEOUT_MS = 10_000;
 /** A request's head there. */

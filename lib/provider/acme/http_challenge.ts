@@ -3,16 +3,20 @@
  * https, and serves nothing.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import {
   CHALLENGE_CONNECTIONS_MAX,
   CHALLENGE_HEAD_BYTES_MAX,
+  CHALLENGE_NETWORK_CONNECTIONS_MAX,
   CHALLENGE_REQUEST_TIMEOUT_MS,
   CHALLENGE_TOKEN_CHARACTERS_MAX,
 } from "../../limits_of_certificates.ts";
 import type { Log } from "../../log.ts";
+import { addressPrefix } from "../http/address_prefix.ts";
 import { type Address, Hearing } from "../wire/hearing.ts";
 import { bind } from "../wire/place.ts";
 import type { Challenger } from "./challenge.ts";
+import { ShortGuests } from "./short_guests.ts";
 
 const PREFIX = "/.well-known/acme-challenge/";
 
@@ -74,10 +78,15 @@ async function openPort(
     headersTimeout: CHALLENGE_REQUEST_TIMEOUT_MS,
     requestTimeout: CHALLENGE_REQUEST_TIMEOUT_MS,
   }, (request, response) => answer(request, response, proofOf, webDomain));
-  server.maxConnections = CHALLENGE_CONNECTIONS_MAX;
   const connections = { accepted: 0 };
-  server.on("connection", (socket) => {
+  const guests = new ShortGuests<Socket>(
+    CHALLENGE_CONNECTIONS_MAX,
+    CHALLENGE_NETWORK_CONNECTIONS_MAX,
+  );
+  server.on("connection", (socket: Socket) => {
     connections.accepted += 1;
+    guests.enter(socket, addressPrefix(socket.remoteAddress ?? ""))?.destroy();
+    socket.on("close", () => guests.leave(socket));
     socket.on("error", () => {});
     socket.setTimeout(CHALLENGE_REQUEST_TIMEOUT_MS, () => socket.destroy());
   });

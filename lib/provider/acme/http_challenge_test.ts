@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { hearLog } from "../../../worlds/heard_log.ts";
-import { say } from "../../../worlds/wire.ts";
+import { connect, type RawSocket, say } from "../../../worlds/wire.ts";
+import { CHALLENGE_CONNECTIONS_MAX } from "../../limits_of_certificates.ts";
 import { httpChallenge } from "./http_challenge.ts";
 
 const { signal } = new AbortController();
@@ -12,7 +13,7 @@ async function open(webDomain = "https://provider.test") {
   await challenge.open();
   const url = `http://127.0.0.1:${challenge.address()!.port}`;
   const ask = (head: string) => say(url, `${head}\r\n\r\n`);
-  return { challenge, ask, [Symbol.asyncDispose]: () => challenge.close() };
+  return { challenge, url, ask, [Symbol.asyncDispose]: () => challenge.close() };
 }
 
 Deno.test("a proof is seen as long as it is shown, and only by its token", async () => {
@@ -47,6 +48,21 @@ Deno.test("everything else is sent on to https, and nothing is served", async ()
   ];
   for (const [head, expected] of cases) assert.match(await port.ask(head), expected, head);
   assert.doesNotMatch(await port.ask("\x16\x03\x01 no HTTP"), /200/);
+});
+
+Deno.test("those who say nothing keep no CA out, however many they are", async () => {
+  await using port = await open();
+  await using stack = new AsyncDisposableStack();
+  const silent: RawSocket[] = [];
+  for (let count = 0; count < CHALLENGE_CONNECTIONS_MAX; count++) {
+    silent.push(stack.use(await connect(port.url)));
+  }
+  const proof = { name: "provider.test", token: TOKEN, keyAuthorization: "token.thumbprint" };
+  await port.challenge.present(proof, signal);
+  assert.match(await port.ask(`GET ${PATH} HTTP/1.1\r\nHost: provider.test`), /^HTTP\/1\.1 200 /);
+  assert.equal(await silent[0]!.readAll(), "", "the one that was there longest has gone");
+  await silent[1]!.write("GET / HTTP/1.1\r\nHost: provider.test\r\n\r\n");
+  assert.match(await silent[1]!.readAll(), /^HTTP\/1\.1 308 /, "the others stay");
 });
 
 Deno.test("a port that is taken is told by its setting", async () => {
