@@ -3,7 +3,7 @@
  * process may end, or refuse, and nothing has changed.
  */
 import { runUidsInUse, takeRunUidsAside } from "../../../sandbox/uid.ts";
-import { KhachapuriError } from "../../errors.ts";
+import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import type { LineConnection } from "../control/lines.ts";
 import type { Stoppable } from "../deployment/stops.ts";
@@ -31,6 +31,8 @@ export interface Incumbent {
   replacedBy(settled: () => Promise<void>): Promise<void>;
   /** The successor ends, and cannot keep the books for long. */
   stop(): Promise<void>;
+  /** What is left here can neither serve nor pass on: only a new process can go on. */
+  fail(error: KhachapuriError): void;
 }
 
 /**
@@ -68,16 +70,17 @@ async function passOn(
   talk: Talk,
   serving: Promise<string>,
 ): Promise<void> {
-  const { open: { parts, estate, lock, site }, turnstile, log } = incumbent;
+  const { open: { lock }, turnstile, log } = incumbent;
   const heir = Promise.withResolvers<Desk>();
   heir.promise.catch(() => {});
   log.info("handing over");
-  await estate.retire(heir.promise);
-  turnstile.hold();
-  parts.records.runLog.followers.close();
-  const underWay = await estate.handOver(heir.promise);
-  takeRunUidsAside(site.state.generation);
-  const bequest: Bequest = { uids: runUidsInUse(), ...underWay };
+  const bequest = await giveUpBooks(incumbent, heir.promise).catch((thrown) => {
+    const error = asKhachapuriError(thrown);
+    log.error("the books could not be handed over", { error });
+    heir.reject(error);
+    incumbent.fail(error);
+    throw error;
+  });
   lock.release();
   talk.tell("yours", bequest);
   const path = await Promise.race([serving, talk.ended.then(() => null)]);
@@ -87,6 +90,19 @@ async function passOn(
   log.info("handed over", { waitedMs: Math.round(waitedMs) });
   await incumbent.replacedBy(talk.settled);
   talk.close();
+}
+
+/** When it resolves nothing is written here any more, and what was under way is told. */
+async function giveUpBooks(
+  { open: { parts, estate, site }, turnstile }: Incumbent,
+  heir: Promise<Desk>,
+): Promise<Bequest> {
+  await estate.retire(heir);
+  turnstile.hold();
+  parts.records.runLog.followers.close();
+  const underWay = await estate.handOver(heir);
+  takeRunUidsAside(site.state.generation);
+  return { uids: runUidsInUse(), ...underWay };
 }
 
 /** A server ends with the requests that it has, as it takes no more. */

@@ -207,6 +207,10 @@ export class Tenancy implements RunningProvider, Incumbent {
     }
   }
 
+  fail(error: KhachapuriError): void {
+    this.#failed.resolve(error);
+  }
+
   async takeBack(bequest: Bequest, heir: PromiseWithResolvers<Desk>): Promise<void> {
     this.log.warn("the process that took over has ended: taking the books back");
     try {

@@ -10,6 +10,7 @@ import { openProviderHome, type ProviderHome } from "../../../worlds/provider_ho
 import { deploymentLane } from "../../permit.ts";
 import { holderOf, LOCK_FILE } from "./lock.ts";
 import { startProvider } from "./serve.ts";
+import type { Tenancy } from "./tenancy.ts";
 
 /** Nothing settles by itself within a test. */
 const BATCH = { settlement: { mode: "batch", intervalSeconds: 360 } };
@@ -67,6 +68,18 @@ Deno.test("who dies with the books in its hands leaves them to the provider befo
   await again.provider.stop();
   assert.equal(home.chain.fake.consumed(OWNER, deploymentLane(slow.spec.id)), 1n);
   assert.equal(home.chain.fake.consumed(OWNER, deploymentLane(quick.spec.id)), 2n);
+});
+
+Deno.test("who fails as it hands over can only be begun anew, and does not serve on half its books", async () => {
+  await using home = await openProviderHome();
+  for (const step of ["retire", "handOver"] as const) {
+    const { provider } = await start(home, false);
+    const { estate } = (provider as Tenancy).open;
+    Object.assign(estate, { [step]: () => Promise.reject(new Error("the disk is gone")) });
+    await assert.rejects(start(home, true), { code: "provider_unavailable" });
+    assert.match((await provider.failed).message, /the disk is gone/);
+    await provider.stop();
+  }
 });
 
 Deno.test("a successor that cannot serve changes nothing", async () => {
