@@ -81,6 +81,29 @@ eachLauncher(
   },
 );
 
+/** Calls setsid with numbers in registers that it leaves alone, and returns their sum. */
+const SETSID_CODE = {
+  x86_64: "48c7c73412000048c7c600000100b8700000000f05488d0437c3",
+  aarch64: "2100a0d2a81380d2010000d4804682d20000018bc0035fd6",
+}[Deno.build.arch];
+
+eachLauncher("setsid leaves registers as they are, as compilers count on it", async (launcher) => {
+  const { lines } = await runScript(
+    launcher,
+    `exec python3 -c '
+import ctypes, mmap, os
+page = mmap.mmap(-1, 4096, prot=7)
+page.write(bytes.fromhex("${SETSID_CODE}"))
+code = ctypes.CFUNCTYPE(ctypes.c_long)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
+if os.fork() == 0:
+    print(hex(code()), os.getpgrp() == os.getpid(), flush=True)
+    print(hex(code()), flush=True)
+    os._exit(0)
+os.wait()'`,
+  );
+  assert.deepEqual(lines, ["0x11234 True", "0x11234"]);
+});
+
 eachLauncher({
   name: sharedOut
     ? "shares: NOT RUN, a cgroup gives them out"
