@@ -28,6 +28,7 @@ static struct {
   uint32_t processes;
   enum { STOPPED, STOPPED_AGAIN, COMPARED } how_far;
   bool was_moving; /* at the last look */
+  bool master_waits; /* it had not gone on yet: to it this is the same stop as before */
   uint64_t since_ms, due_ms, cpu_us;
   long last_pid;
 } seen;
@@ -54,8 +55,9 @@ static long last_pid(void) {
 
 /* ---- going on ---- */
 
-static void wake_master(void) {
-  if (master.pid) kill(master.pid, SIGCONT);
+static void wake_master(const struct run *run) {
+  if (!by_cgroup(run)) keeper_let_program_go_on(run->keeper);
+  kill(master.pid, SIGCONT);
   master.pid = 0;
 }
 
@@ -79,8 +81,10 @@ static void wake_others(struct inside *inside, struct run *run) {
 }
 
 static void go_on(struct inside *inside, struct run *run) {
-  if (!by_cgroup(run)) keeper_let_go_on(run->keeper);
-  if (seen.processes > 1 && now_ms() >= seen.since_ms + LONG_MS) wake_others(inside, run);
+  bool is_long = seen.processes > 1 && now_ms() >= seen.since_ms + LONG_MS;
+  bool master_waits = seen.master_waits || is_long;
+  if (!by_cgroup(run)) keeper_let_go_on(run->keeper, master_waits);
+  if (master_waits) wake_others(inside, run);
   else if (by_cgroup(run)) slot_freeze(run->slot, false);
   else kill(-1, SIGCONT); /* which is ours alone, and means nothing to keepers */
 }
@@ -99,7 +103,7 @@ static int watch_awake(struct inside *inside, const struct run *run) {
   if (!master.pid) return -1;
   uint64_t now = now_ms();
   if (now >= master.due_ms) {
-    if (now >= master.since_ms + AHEAD_MOST_MS || are_others_awake(inside, run)) wake_master();
+    if (now >= master.since_ms + AHEAD_MOST_MS || are_others_awake(inside, run)) wake_master(run);
     master.due_ms = now + AHEAD_MS;
   }
   return master.pid ? (int)(master.due_ms - now) : -1;
@@ -108,7 +112,8 @@ static int watch_awake(struct inside *inside, const struct run *run) {
 /* ---- standing still ---- */
 
 static void stand_still(struct run *run) {
-  wake_master(); /* it stops with the others: nobody else would undo a stop of its own */
+  seen.master_waits = master.pid != 0;
+  master.pid = 0;
   seen.processes = 0;
   seen.how_far = STOPPED;
   seen.was_moving = false;

@@ -48,6 +48,7 @@ struct keeper {
   uint32_t stop;           /* not 0: it is to stop all of it, and again when the number changes */
   uint32_t stops;          /* numbers that `stop` has had; init's */
   uint32_t stopped;        /* the last of them by which it has stopped all of it */
+  uint32_t program_waits;  /* not 0: the program does not go on with the others */
   uint32_t terminate;      /* not 0: the program is to be told to end */
   volatile uint32_t begun; /* the program has its own copies of the descriptors */
   struct outcome outcome;
@@ -114,17 +115,28 @@ static long reap_child(struct keeper *keeper, long program, int options) {
   return pid;
 }
 
-/* Stops all of it. If init has it go on meanwhile, the stop may have come last: that is undone. */
-static void stop_all(const struct keeper *keeper) {
+static bool program_waits(const struct keeper *keeper) {
+  return __atomic_load_n(&keeper->program_waits, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Stops all of it. If init has it go on meanwhile, the stop may have come last: that is undone, and
+ * so is the stop of a program that was to wait.
+ */
+static void stop_all(const struct keeper *keeper, long program) {
   raw(SYS_kill, -1, SIGSTOP, 0, 0, 0);
-  if (!__atomic_load_n(&keeper->stop, __ATOMIC_SEQ_CST)) raw(SYS_kill, -1, SIGCONT, 0, 0, 0);
+  if (__atomic_load_n(&keeper->stop, __ATOMIC_SEQ_CST)) return;
+  raw(SYS_kill, -1, SIGCONT, 0, 0, 0);
+  if (!program_waits(keeper)) return;
+  raw(SYS_kill, program, SIGSTOP, 0, 0, 0);
+  if (!program_waits(keeper)) raw(SYS_kill, program, SIGCONT, 0, 0, 0);
 }
 
 /* What init wants of a run that goes on. */
 static void obey(struct keeper *keeper, long program) {
   uint32_t stop = __atomic_load_n(&keeper->stop, __ATOMIC_SEQ_CST);
   if (stop && stop != keeper->stopped) {
-    stop_all(keeper);
+    stop_all(keeper, program);
     __atomic_store_n(&keeper->stopped, stop, __ATOMIC_RELEASE);
   }
   if (__atomic_exchange_n(&keeper->terminate, 0, __ATOMIC_ACQ_REL)) {
@@ -208,7 +220,7 @@ static struct keeper *make_keeper(const struct settings *settings, int done_fd) 
   keeper->stacks = &stacks[keeper - keepers];
   keeper->done_fd = done_fd;
   keeper->go = keeper->end = keeper->begun = keeper->terminate = 0;
-  keeper->stop = keeper->stops = keeper->stopped = 0;
+  keeper->stop = keeper->stops = keeper->stopped = keeper->program_waits = 0;
   keeper->outcome = (struct outcome){0};
   struct clone_args args = {
       .flags = CLONE_VM | CLONE_FILES | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC,
@@ -266,8 +278,13 @@ bool keeper_has_stopped(const struct keeper *keeper) {
   return __atomic_load_n(&keeper->stopped, __ATOMIC_ACQUIRE) == keeper->stops;
 }
 
-void keeper_let_go_on(struct keeper *keeper) {
+void keeper_let_go_on(struct keeper *keeper, bool program_waits) {
+  __atomic_store_n(&keeper->program_waits, program_waits, __ATOMIC_SEQ_CST);
   __atomic_store_n(&keeper->stop, 0, __ATOMIC_SEQ_CST);
+}
+
+void keeper_let_program_go_on(struct keeper *keeper) {
+  __atomic_store_n(&keeper->program_waits, 0, __ATOMIC_SEQ_CST);
 }
 
 void keeper_terminate(struct keeper *keeper) {

@@ -36,8 +36,12 @@ void keeper_stop(struct keeper *keeper);
 /* Whether it has, as often as it was to: a process that goes on now was sent SIGCONT. */
 bool keeper_has_stopped(const struct keeper *keeper);
 
-/* Has it stop them no more. Whoever then sends SIGCONT to them has them go on for good. */
-void keeper_let_go_on(struct keeper *keeper);
+/*
+ * Has it stop them no more: who then sends SIGCONT to them has them go on for good. The program may
+ * have to wait until it is let go on, too.
+ */
+void keeper_let_go_on(struct keeper *keeper, bool program_waits);
+void keeper_let_program_go_on(struct keeper *keeper);
 
 /* Has it send SIGTERM to the program. */
 void keeper_terminate(struct keeper *keeper);
