@@ -8,6 +8,7 @@ import { TestServer } from "../worlds/sandbox/servers.ts";
 import { pause } from "../lib/pause.ts";
 
 const WORKERS = 3;
+const QUIET_MS = 200;
 
 /** A worker computes for a moment before it says that it lives, as what it has to do is due too. */
 const MASTER = `#!/usr/bin/env python3
@@ -67,8 +68,13 @@ exec gunicorn --chdir /tmp/app --bind "127.0.0.1:$PORT" --workers 2 --timeout 3 
 `;
 const HAS_GUNICORN = await Deno.stat("/usr/bin/gunicorn").then(() => true, () => false);
 
-/** Time itself is what passes here: nothing happens that could be waited for. */
+/**
+ * Time itself is what passes here: nothing happens that could be waited for. As at a provider it
+ * begins when the server has been quiet: a worker that has just told that it lives, and is about to
+ * sleep for long, would not tell it soon.
+ */
 async function standStill(server: TestServer, ms: number): Promise<void> {
+  await pause(QUIET_MS);
   server.instance.freeze();
   await pause(ms);
   server.instance.thaw();
