@@ -152,6 +152,8 @@ Deno.test("the packaged file runs alone, starts twice at once, and notices damag
       assert.equal(code, 1);
       assert.equal(stdout, "");
       assert.match(stderr, /is damaged: remove it/);
+      await Deno.remove(join(cache, "app"), { recursive: true });
+      assert.match((await start(file, dir, "help")).stderr, /is damaged: remove it/);
       await Deno.remove(cache, { recursive: true });
       assert.equal((await start(file, dir, "help")).code, 0);
     });
