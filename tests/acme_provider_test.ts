@@ -9,13 +9,16 @@ import { migrateQueues } from "../worlds/migrating_queues.ts";
 import { openProviderHome } from "../worlds/provider_home.ts";
 import { say } from "../worlds/wire.ts";
 
+/** Of a provider whose CA is out of reach. */
+const acmeAt = (httpListen: string) => ({
+  agreeToTerms: true,
+  directory: `https://127.0.0.1:${freePort()}/dir`,
+  httpListen,
+});
+
 Deno.test("a provider whose CA is out of reach serves nothing in plain, and says why", async () => {
   await using home = await openProviderHome();
-  const acme = {
-    agreeToTerms: true,
-    directory: `https://127.0.0.1:${freePort()}/dir`,
-    httpListen: "127.0.0.1:0",
-  };
+  const acme = acmeAt("127.0.0.1:0");
   const { log, logged } = hearLog();
   const failed = logged("no certificate could be had");
   const provider = await startProvider(home.config({ acme }), { log });
@@ -42,11 +45,7 @@ Deno.test("a successor keeps the certificate from when the process before lets g
   await migrateQueues();
   await using home = await openProviderHome();
   const port = freePort();
-  const acme = {
-    agreeToTerms: true,
-    directory: `https://127.0.0.1:${freePort()}/dir`,
-    httpListen: `127.0.0.1:${port}`,
-  };
+  const acme = acmeAt(`127.0.0.1:${port}`);
   const { log } = hearLog();
   const first = await startProvider(home.config({ acme }), { log });
   assert.equal(await sentOn(port), 308);
@@ -64,11 +63,7 @@ Deno.test("a provider that takes its books back goes on keeping its certificate"
   await migrateQueues();
   await using home = await openProviderHome();
   const port = freePort();
-  const acme = {
-    agreeToTerms: true,
-    directory: `https://127.0.0.1:${freePort()}/dir`,
-    httpListen: `127.0.0.1:${port}`,
-  };
+  const acme = acmeAt(`127.0.0.1:${port}`);
   const { log, logged } = hearLog();
   const provider = await startProvider(home.config({ acme }), { log });
   // What it was before the books came back is closed in its own time.

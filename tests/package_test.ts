@@ -182,7 +182,7 @@ Deno.test("deno compile builds the same program, where its base can be had", asy
     const built = Buffer.from(await Deno.readFile(file));
     const added = built.length - (await Deno.stat(Deno.execPath())).size;
     // Our sources and what of npm they import, in any case none of node_modules' hundred megabytes.
-    assert.ok(added > 100_000 && added < 12_000_000, `${added} bytes on top of the base`);
+    assert.ok(added > 100_000 && added < 10_000_000, `${added} bytes on top of the base`);
     assert.ok(!built.includes(ROOT), "a path of the machine that built it is inside");
   });
 });

@@ -106,8 +106,9 @@ export async function commitHere(): Promise<string> {
 const MODULE = /^\s*\/\/ node_modules\/\.deno\/([^/\s]+)\/node_modules\//gm;
 
 /** The npm packages whose code is in a bundle's files, `name@version`, sorted. */
-export function packagesIn(files: readonly string[]): string[] {
-  const folders = files.flatMap((code) => [...code.matchAll(MODULE)].map(([, folder]) => folder!));
+export function packagesIn(files: Iterable<string>): string[] {
+  const modules = [...files].flatMap((code) => [...code.matchAll(MODULE)]);
+  const folders = modules.map(([, folder]) => folder!);
   // A folder's name has "+" for the "/" behind a scope, and "_" before the peers beside it.
   const names = folders.map((folder) =>
     folder.replace(/^(@[^+@]+)\+/, "$1/").replace(/(.@[^_]+)_.*$/, "$1")

@@ -46,9 +46,8 @@ async function replacements(): Promise<Replacements> {
   const dir = await Deno.makeTempDir();
   try {
     await bundle(dir, facts);
-    const licenses = await collectLicenses(
-      allPackages(packagesIn([...(await readBundle(dir)).values()])),
-    );
+    const files = await readBundle(dir);
+    const licenses = await collectLicenses(allPackages(packagesIn(files.values())));
     const text = `export const LICENSES_JSON = ${JSON.stringify(JSON.stringify(licenses))};\n`;
     return { ...facts, "lib/release/licenses_text.ts": text };
   } finally {

@@ -18,7 +18,8 @@ export const down = defineCommand({
   usage: "[--dry-run] [--keep]",
   details: [
     "Stops the service that `up` made and takes away its units, settings, AppArmor profile and " +
-    "the installed file, with those of before, as root. Keys, configuration and books stay, and the user with them.",
+    "the installed file, with those of before, as root. Keys, configuration and books stay, and " +
+    "the user with them.",
     "What is due is settled first; where that can't be, nothing is done but by --unsettled.",
   ],
   examples: ["down --dry-run", "down"],

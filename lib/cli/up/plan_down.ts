@@ -8,7 +8,7 @@ import { PROFILE_PATH, SERVICE, SOCKETS, SYSTEM_FILES, UNIT_FOLDER } from "./sys
 /**
  * @param keepsForeign leaves files that somebody has changed as they are
  * @param programs files with our program
- * @throws KhachapuriError `invalid_input` for such files
+ * @throws KhachapuriError `invalid_input` for files that somebody has changed
  */
 export function planDown(
   facts: Facts,

@@ -72,6 +72,9 @@ export async function preflight(options: PreflightOptions): Promise<Preflight> {
   const { config } = options;
   const { provider } = config;
   const findings = new Findings(PARTS, options.lookMs);
+  if (config.gateways.length === 0) {
+    await findings.look("gateway", () => noGateway(provider));
+  }
   const [onMachine, { keys, ...onChain }] = await Promise.all([
     provider ? lookAtMachine(config, provider, findings) : { sandbox: null, terms: null },
     lookWithKeys(options, findings),
@@ -83,9 +86,6 @@ async function lookWithKeys(options: PreflightOptions, findings: Findings) {
   const { config, keysPath } = options;
   const found = await findings.look("keys", () => checkKeys(keysPath, config));
   const keys = found?.file ?? null;
-  if (config.gateways.length === 0) {
-    await findings.look("gateway", () => noGateway(config.provider));
-  }
   return { keys, ...await lookAtChain(options, keys, findings) };
 }
 
