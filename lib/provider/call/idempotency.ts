@@ -4,19 +4,16 @@
  * its charge commits; one whose charge a crash took back counts for nothing.
  */
 import { createHash } from "node:crypto";
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type { Address } from "viem";
 import { KhachapuriError } from "../../errors.ts";
-import {
-  IDEMPOTENCY_KEY_CHARACTERS_MAX,
-  IDEMPOTENCY_PAYER_BYTES_MAX,
-  IDEMPOTENCY_WINDOW_MS,
-} from "../../limits.ts";
+import { IDEMPOTENCY_KEY_CHARACTERS_MAX, IDEMPOTENCY_WINDOW_MS } from "../../limits.ts";
 import { openStateDatabase } from "../../state_database.ts";
 import type { FieldReader } from "../http/fields.ts";
 import type { HttpRequest } from "../http/request.ts";
 import type { DeploymentTarget } from "../http/target.ts";
 import type { Bill } from "../money/scheme.ts";
+import { type AnswerRow, type AnswersMost, AnswersTable } from "./answers_table.ts";
 import { Replays } from "./replays.ts";
 
 export const IDEMPOTENCY_HEADER = "Idempotency-Key";
@@ -63,7 +60,8 @@ export interface Idempotency {
    * @param fingerprint of the request; another one under the same key is refused
    * @throws KhachapuriError `idempotency_mismatch`, or `payment_required` where a payment is the
    * key; `idempotency_conflict` when it is running, or
-   * was charged and its answer was not kept; `rate_limited` when its answer was given too often
+   * was charged and its answer was not kept; `rate_limited` when its answer was given too often, or
+   * no more of the payer's can be kept
    */
   take(key: RequestKey, fingerprint: Uint8Array): Promise<Taken>;
   close(): void;
@@ -74,38 +72,8 @@ export interface IdempotencyOptions {
   /** Whether the ledger has charged a reservation. */
   wasCharged(reservation: number): boolean;
   now: () => number;
-}
-
-/** Answers that are out of their window are forgotten this often, ms. */
-const PURGE_MS = 600_000;
-
-const SCHEMA = `
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
-  CREATE TABLE IF NOT EXISTS answers (
-    id BLOB PRIMARY KEY,
-    payer TEXT NOT NULL,
-    fingerprint BLOB NOT NULL,
-    reservation INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    status INTEGER,
-    headers TEXT,
-    body BLOB,
-    why TEXT
-  ) STRICT;
-  CREATE INDEX IF NOT EXISTS answers_by_payer ON answers (payer, at);
-  CREATE INDEX IF NOT EXISTS answers_by_time ON answers (at);
-`;
-
-interface Row {
-  fingerprint: Uint8Array;
-  reservation: number;
-  at: number;
-  status: number | null;
-  headers: string | null;
-  body: Uint8Array<ArrayBuffer> | null;
-  why: string | null;
+  /** What all answers together may take of the disk. */
+  most?: AnswersMost;
 }
 
 /**
@@ -165,17 +133,10 @@ export function fingerprintOf(
 export class SqliteIdempotency implements Idempotency {
   readonly #options: IdempotencyOptions;
   readonly #database: DatabaseSync;
-  readonly #select: StatementSync;
-  readonly #drop: StatementSync;
-  readonly #insert: StatementSync;
-  readonly #purge: StatementSync;
-  readonly #sum: StatementSync;
-  readonly #oldest: StatementSync;
-  readonly #empty: StatementSync;
+  readonly #answers: AnswersTable;
   /** Fingerprints of what is running, by key. */
   readonly #running = new Map<string, Uint8Array>();
   readonly #replays: Replays;
-  #purgedAt = -Infinity;
   #onEnd: (text: string) => void = () => {};
 
   /** Opens (or creates) the answers at `options.path`. */
@@ -183,21 +144,7 @@ export class SqliteIdempotency implements Idempotency {
     this.#options = options;
     this.#replays = new Replays(options.now);
     const database = this.#database = openStateDatabase(options.path);
-    database.exec(SCHEMA);
-    this.#select = database.prepare("SELECT * FROM answers WHERE id = ?");
-    this.#drop = database.prepare("DELETE FROM answers WHERE id = ?");
-    this.#insert = database.prepare(
-      "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    );
-    this.#purge = database.prepare("DELETE FROM answers WHERE at < ?");
-    this.#sum = database.prepare("SELECT SUM(bytes) AS bytes FROM answers WHERE payer = ?");
-    this.#oldest = database.prepare(
-      "SELECT id, bytes FROM answers WHERE payer = ? AND bytes > 0 ORDER BY at LIMIT 64",
-    );
-    this.#empty = database.prepare(
-      "UPDATE answers SET bytes = 0, status = NULL, headers = NULL, body = NULL, why = ? " +
-        "WHERE id = ?",
-    );
+    this.#answers = new AnswersTable(database, options.most);
   }
 
   isKnown(key: RequestKey): Promise<boolean> {
@@ -220,6 +167,9 @@ export class SqliteIdempotency implements Idempotency {
       this.#replays.admit(text, key.payer);
       return { stored };
     }
+    const now = this.#options.now();
+    const roomAt = this.#answers.roomAt(key.payer, now);
+    if (roomAt !== null) throw tooManyKeys(key, roomAt - now);
     return this.claimed(key, fingerprint);
   }
 
@@ -241,7 +191,7 @@ export class SqliteIdempotency implements Idempotency {
 
   /** The answer that is kept under a key; @throws KhachapuriError when it is kept no more */
   stored({ id }: RequestKey): StoredAnswer {
-    const row = this.#select.get(id) as unknown as Row | undefined;
+    const row = this.#answers.find(id);
     if (!row) throw notKept("it was lost");
     return storedAnswer(row);
   }
@@ -271,16 +221,16 @@ export class SqliteIdempotency implements Idempotency {
   }
 
   #isCharged({ id }: RequestKey): boolean {
-    const row = this.#select.get(id) as unknown as Row | undefined;
-    return row !== undefined && this.#options.wasCharged(row.reservation);
+    const row = this.#answers.find(id);
+    return row !== null && this.#options.wasCharged(row.reservation);
   }
 
-  #find({ id }: RequestKey): Row | null {
-    const row = this.#select.get(id) as unknown as Row | undefined;
+  #find({ id }: RequestKey): AnswerRow | null {
+    const row = this.#answers.find(id);
     if (!row) return null;
     const isOpen = row.at >= this.#options.now() - IDEMPOTENCY_WINDOW_MS;
     if (isOpen && this.#options.wasCharged(row.reservation)) return row;
-    this.#drop.run(id);
+    this.#answers.drop(id);
     return null;
   }
 
@@ -290,39 +240,13 @@ export class SqliteIdempotency implements Idempotency {
     answer: StoredAnswer | LostAnswer,
     reservation: number,
   ): void {
-    const now = this.#options.now();
-    if (now - this.#purgedAt > PURGE_MS) {
-      this.#purgedAt = now;
-      this.#purge.run(now - IDEMPOTENCY_WINDOW_MS);
-    }
-    if ("why" in answer) {
-      this.#insert.run(id, payer, fingerprint, reservation, now, 0, null, null, null, answer.why);
-      return;
-    }
-    const { status, headers, body } = answer;
-    const fields = JSON.stringify(headers);
-    const bytes = body.length + fields.length;
-    this.#makeRoom(payer, bytes);
-    this.#insert.run(id, payer, fingerprint, reservation, now, bytes, status, fields, body, null);
-  }
-
-  /** A payer that fills its share loses its oldest bodies, not the word that they were charged. */
-  #makeRoom(payer: Address, wanted: number): void {
-    const { bytes } = this.#sum.get(payer) as { bytes: number | null };
-    let over = (bytes ?? 0) + wanted - IDEMPOTENCY_PAYER_BYTES_MAX;
-    while (over > 0) {
-      const rows = this.#oldest.all(payer) as { id: Uint8Array; bytes: number }[];
-      if (rows.length === 0) return;
-      for (const row of rows) {
-        if (over <= 0) return;
-        this.#empty.run("later ones took its place", row.id);
-        over -= row.bytes;
-      }
-    }
+    const place = { id, payer, fingerprint, reservation };
+    const text = "why" in answer ? answer : { ...answer, headers: JSON.stringify(answer.headers) };
+    this.#answers.put(place, text, this.#options.now());
   }
 }
 
-function storedAnswer(row: Row): StoredAnswer {
+function storedAnswer(row: AnswerRow): StoredAnswer {
   const { status, headers, body, why } = row;
   if (status === null || headers === null || body === null) throw notKept(why ?? "it was lost");
   return { status, headers: JSON.parse(headers), body };
@@ -356,6 +280,18 @@ function stillRunning(): KhachapuriError {
   return new KhachapuriError("idempotency_conflict", "the first request with this key still runs", {
     retryAfterSeconds: 1,
     hints: ["nothing was charged for this one; ask again for its answer"],
+  });
+}
+
+/** Kept for its window each: the oldest leave first. */
+function tooManyKeys({ isPayment }: RequestKey, roomInMs: number): KhachapuriError {
+  return new KhachapuriError("rate_limited", "too many answers are kept for this payer", {
+    retryAfterSeconds: Math.max(1, Math.ceil(roomInMs / 1_000)),
+    hints: [
+      isPayment
+        ? "nothing was charged for this one"
+        : `nothing was charged for this one; without ${IDEMPOTENCY_HEADER} it runs at once`,
+    ],
   });
 }
 
