@@ -199,10 +199,6 @@ export const PAYER_REPLAYS_PER_SECOND_MAX = 2;
 export const IDEMPOTENCY_KEYS_REMEMBERED_MAX = 50_000;
 /** Answers kept for one payer: a stranger's disk is not for filling. */
 export const IDEMPOTENCY_PAYER_BYTES_MAX = 64 * 1024 * 1024;
-/** Answers kept for all payers together: a payer alone has half of it, two a third each. */
-export const IDEMPOTENCY_BYTES_MAX = 4 * 1024 * 1024 * 1024;
-/** And their number, some 300 bytes each beside that; alone a payer may make 90 a second all day. */
-export const IDEMPOTENCY_ANSWERS_MAX = 16_000_000;
 /** Length of a key; a UUID has 36. */
 export const IDEMPOTENCY_KEY_CHARACTERS_MAX = 255;
 /** One payer may hold this part of BUFFERED_BODY_BYTES_MAX; its first body always has room. */

@@ -170,8 +170,8 @@ const IN_PRICES: readonly NamedMutant[] = [
   {
     name: "who comes after a change has the price of before",
     file: TARIFF_BOOK,
-    from: "if (this.#offered) this.#insert.run(cid, this.#offered.tariffs.length - 1);",
-    to: "if (this.#offered) this.#insert.run(cid, 0);",
+    from: "this.#insert.run(cid, this.#offered.tariffs.length - 1);",
+    to: "this.#insert.run(cid, 0);",
   },
   {
     name: "a change of price is not noted",

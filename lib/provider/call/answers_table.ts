@@ -10,12 +10,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Address } from "viem";
 import { inTransaction } from "../../in_transaction.ts";
-import {
-  IDEMPOTENCY_ANSWERS_MAX,
-  IDEMPOTENCY_BYTES_MAX,
-  IDEMPOTENCY_PAYER_BYTES_MAX,
-  IDEMPOTENCY_WINDOW_MS,
-} from "../../limits.ts";
+import { IDEMPOTENCY_PAYER_BYTES_MAX, IDEMPOTENCY_WINDOW_MS } from "../../limits.ts";
+import { IDEMPOTENCY_ANSWERS_MAX, IDEMPOTENCY_BYTES_MAX } from "../../limits_of_books.ts";
 
 /** A row as it is read. */
 export interface AnswerRow {
@@ -105,7 +101,8 @@ const COUNTS = `
   INSERT INTO kept (payer, answers, bytes) VALUES ('${ALL}', 0, 0);
   INSERT INTO counted SELECT 0, COALESCE(MAX(rowid), 0) FROM answers;
   CREATE TRIGGER answer_put AFTER INSERT ON answers WHEN ${isCounted("NEW")} BEGIN
-    INSERT INTO kept (payer, answers, bytes) VALUES (NEW.payer, 1, NEW.bytes), ('${ALL}', 1, NEW.bytes)
+    INSERT INTO kept (payer, answers, bytes)
+      VALUES (NEW.payer, 1, NEW.bytes), ('${ALL}', 1, NEW.bytes)
       ON CONFLICT (payer) DO UPDATE
       SET answers = answers + 1, bytes = bytes + excluded.bytes;
   END;

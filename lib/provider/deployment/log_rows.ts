@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { CidText } from "../../cid.ts";
+import { inTransaction } from "../../in_transaction.ts";
 
 export interface LogRow {
   /** In the order in which rows were written, in all tables of one log. */
@@ -13,8 +14,6 @@ export interface LogRow {
 const DROPPED_ROWS = 64;
 
 export class LogRows {
-  /** What is on disk. */
-  #bytes: number;
   readonly #insert: StatementSync;
   readonly #trimToCount: StatementSync;
   readonly #trimToBytes: StatementSync;
@@ -22,6 +21,7 @@ export class LogRows {
   readonly #select: StatementSync;
   readonly #last: StatementSync;
   readonly #newest: StatementSync;
+  readonly #bytes: StatementSync;
 
   /**
    * @param table its name, and that of its column of text
@@ -37,26 +37,24 @@ export class LogRows {
       CREATE INDEX IF NOT EXISTS ${name}_by_cid ON ${name} (cid);
     `);
     const size = `OCTET_LENGTH(${column})`;
+    countBytes(database, name, (row) => `OCTET_LENGTH(${row}.${column})`);
     this.#insert = database.prepare(
       `INSERT INTO ${name} (rowid, cid, ${column}) VALUES (?, ?, ?)`,
     );
     this.#trimToCount = database.prepare(
       `DELETE FROM ${name} WHERE cid = ?1 AND rowid <= (
-         SELECT rowid FROM ${name} WHERE cid = ?1 ORDER BY rowid DESC LIMIT 1 OFFSET ?2)
-       RETURNING ${size} AS bytes`,
+         SELECT rowid FROM ${name} WHERE cid = ?1 ORDER BY rowid DESC LIMIT 1 OFFSET ?2)`,
     );
     this.#trimToBytes = database.prepare(
       `DELETE FROM ${name} WHERE cid = ?1 AND rowid <= (
          SELECT MAX(number) FROM (
            SELECT rowid AS number, SUM(${size}) OVER (ORDER BY rowid DESC) AS newer
            FROM ${name} WHERE cid = ?1)
-         WHERE newer > ?2)
-       RETURNING ${size} AS bytes`,
+         WHERE newer > ?2)`,
     );
     this.#dropOldest = database.prepare(
       `DELETE FROM ${name} WHERE rowid IN (
-         SELECT rowid FROM ${name} ORDER BY rowid LIMIT ${DROPPED_ROWS})
-       RETURNING ${size} AS bytes`,
+         SELECT rowid FROM ${name} ORDER BY rowid LIMIT ${DROPPED_ROWS})`,
     );
     this.#select = database.prepare(
       `SELECT rowid AS number, ${column} AS text FROM ${name}
@@ -66,32 +64,29 @@ export class LogRows {
       `SELECT ${column} AS text FROM ${name} WHERE cid = ? ORDER BY rowid DESC LIMIT 1`,
     );
     this.#newest = database.prepare(`SELECT MAX(rowid) AS number FROM ${name}`);
-    this.#bytes = sumOf(database.prepare(`SELECT ${size} AS bytes FROM ${name}`).all());
+    this.#bytes = database.prepare(`SELECT bytes FROM ${name}Bytes`);
   }
 
   /** @returns its bytes */
   add(number: number, cid: CidText, text: string): number {
     this.#insert.run(number, cid, text);
-    const bytes = Buffer.byteLength(text);
-    this.#bytes += bytes;
-    return bytes;
+    return Buffer.byteLength(text);
   }
 
   /** Leaves the deployment's latest `count` rows. */
   trimToCount(cid: CidText, count: number): void {
-    this.#bytes -= sumOf(this.#trimToCount.all(cid, count));
+    this.#trimToCount.run(cid, count);
   }
 
   /** Leaves the deployment's latest rows, of `bytes` at most. Reads all of them. */
   trimToBytes(cid: CidText, bytes: number): void {
-    this.#bytes -= sumOf(this.#trimToBytes.all(cid, bytes));
+    this.#trimToBytes.run(cid, bytes);
   }
 
   /** Drops the oldest of all deployments where they are too many. */
   makeRoom(): void {
-    for (let dropped = 1; this.#bytes > this.bytesMax && dropped > 0;) {
-      dropped = sumOf(this.#dropOldest.all());
-      this.#bytes -= dropped;
+    for (let dropped = 1; this.#all() > this.bytesMax && dropped > 0;) {
+      dropped = Number(this.#dropOldest.run().changes);
     }
   }
 
@@ -110,13 +105,22 @@ export class LogRows {
     return this.#newest.get()!.number as number | null ?? 0;
   }
 
-  /** What to call when what was written since is rolled back. */
-  mark(): () => void {
-    const before = this.#bytes;
-    return () => void (this.#bytes = before);
+  /** Bytes of all that is there. */
+  #all(): number {
+    return this.#bytes.get()!.bytes as number;
   }
 }
 
-function sumOf(rows: unknown[]): number {
-  return (rows as { bytes: number }[]).reduce((total, { bytes }) => total + bytes, 0);
+/** Has the database count the bytes of a table's texts in the transaction of each change. */
+function countBytes(database: DatabaseSync, name: string, size: (row: string) => string): void {
+  const counted = database.prepare("SELECT 1 FROM sqlite_master WHERE name = ?");
+  if (counted.get(`${name}Bytes`)) return;
+  const add = (text: string) => `UPDATE ${name}Bytes SET bytes = bytes + ${text};`;
+  inTransaction(database, () =>
+    database.exec(`
+      CREATE TABLE ${name}Bytes (bytes INTEGER NOT NULL) STRICT;
+      INSERT INTO ${name}Bytes SELECT TOTAL(${size(name)}) FROM ${name};
+      CREATE TRIGGER ${name}Added AFTER INSERT ON ${name} BEGIN ${add(size("NEW"))} END;
+      CREATE TRIGGER ${name}Dropped AFTER DELETE ON ${name} BEGIN ${add(`-${size("OLD")}`)} END;
+    `));
 }

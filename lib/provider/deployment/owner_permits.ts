@@ -4,12 +4,14 @@
  * (money/renewals.ts).
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Address, Hex } from "viem";
+import { durably } from "../../durably.ts";
 import { UNPAID_RENEWALS_MAX } from "../../limits.ts";
+import { DEPLOYMENTS_REMEMBERED_MAX } from "../../limits_of_books.ts";
+import { Lru } from "../../lru.ts";
 import { type Permit, permitFromJson, permitToJson } from "../../permit.ts";
 import type { Deployment } from "./deployment.ts";
-import { durably } from "../../durably.ts";
 import type { Registrations } from "./registrations.ts";
+import { type PermitPlace, UnpaidPermits } from "./unpaid_permits.ts";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS permits (
@@ -19,14 +21,12 @@ const SCHEMA = `
 `;
 
 export class OwnerPermits {
-  readonly #known = new Map<string, Permit>();
-  /**
-   * Those of deployments that nobody had paid for yet, the newest last: a stranger can make any
-   * number of such deployments, and a credit is what a place on our disk costs.
-   */
-  readonly #unpaid = new Map<string, Permit>();
+  /** Of those that were asked for; null: the spec's pays. */
+  readonly #known = new Lru<string, Permit | null>(DEPLOYMENTS_REMEMBERED_MAX);
+  readonly #find: StatementSync;
   readonly #put: StatementSync;
   readonly #remove: StatementSync;
+  readonly #unpaid: UnpaidPermits;
 
   constructor(
     private readonly database: DatabaseSync,
@@ -34,16 +34,15 @@ export class OwnerPermits {
     private readonly now: () => number,
   ) {
     database.exec(SCHEMA);
-    for (const row of database.prepare("SELECT permit FROM permits ORDER BY at").all()) {
-      this.#keep(permitFromJson(JSON.parse(row.permit as string)));
-    }
+    this.#find = database.prepare("SELECT permit FROM permits WHERE payer = ? AND lane = ?");
     this.#put = database.prepare("INSERT OR REPLACE INTO permits VALUES (?, ?, ?, ?)");
     this.#remove = database.prepare("DELETE FROM permits WHERE payer = ? AND lane = ?");
+    this.#unpaid = new UnpaidPermits(database);
   }
 
-  /** The permit by which a deployment's owner pays; the same object until another is put. */
+  /** The permit by which a deployment's owner pays; the same object while it is remembered. */
   of({ entry: { permit } }: Deployment): Permit {
-    return this.#known.get(keyOf(permit)) ?? permit;
+    return this.#kept(permit) ?? permit;
   }
 
   /** From now on the owner pays for what its lane is of by this permit; on disk when it returns. */
@@ -51,33 +50,37 @@ export class OwnerPermits {
     const { payer, lane } = permit;
     const text = JSON.stringify(permitToJson(permit));
     durably(this.database, () => void this.#put.run(payer, lane, this.now(), text));
-    this.#keep(permit);
+    this.#known.set(keyOf(permit), permit);
+    if (!this.#isPaidFor(permit)) this.#unpaid.add(permit);
     this.#makeRoom();
   }
 
-  #keep(permit: Permit): void {
-    const key = keyOf(permit);
+  #kept({ payer, lane }: PermitPlace): Permit | null {
+    const key = keyOf({ payer, lane });
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const text = this.#find.get(payer, lane)?.permit as string | undefined;
+    const permit = text === undefined ? null : permitFromJson(JSON.parse(text));
     this.#known.set(key, permit);
-    this.#unpaid.delete(key);
-    if (!this.#isPaidFor(permit)) this.#unpaid.set(key, permit);
+    return permit;
   }
 
   /** The oldest go, but for those that were paid for meanwhile. */
   #makeRoom(): void {
-    for (const [key, permit] of this.#unpaid) {
-      if (this.#unpaid.size <= UNPAID_RENEWALS_MAX) return;
-      this.#unpaid.delete(key);
-      if (this.#isPaidFor(permit)) continue;
-      this.#known.delete(key);
-      this.#remove.run(permit.payer, permit.lane);
+    while (this.#unpaid.count > UNPAID_RENEWALS_MAX) {
+      const oldest = this.#unpaid.takeOldest();
+      if (oldest === null) return;
+      if (this.#isPaidFor(oldest)) continue;
+      this.#known.set(keyOf(oldest), null);
+      this.#remove.run(oldest.payer, oldest.lane);
     }
   }
 
-  #isPaidFor({ payer, lane }: Permit): boolean {
+  #isPaidFor({ payer, lane }: PermitPlace): boolean {
     return this.registrations.isDeploymentLane(payer, lane);
   }
 }
 
-function keyOf({ payer, lane }: { payer: Address; lane: Hex }): string {
+function keyOf({ payer, lane }: PermitPlace): string {
   return `${payer}:${lane}`;
 }

@@ -57,7 +57,9 @@ Deno.test("a permit that could not be written down does not pay", () => {
   using database = new DatabaseSync(":memory:");
   const permits = open(database);
   const spec = permitOf({ lane: laneOf(1) });
-  database.exec("DROP TABLE permits");
+  database.exec(
+    "CREATE TRIGGER full BEFORE INSERT ON permits BEGIN SELECT RAISE(ABORT, 'full'); END",
+  );
   assert.throws(() => permits.put({ ...spec, epoch: 1 }));
   assert.equal(permits.of(deployment(spec)), spec);
 });

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync, StatementSync } from "node:sqlite";
 import { makeFolder } from "../../../worlds/home.ts";
 import { RUN } from "../../../worlds/logged_run.ts";
 import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import type { CidText } from "../../cid.ts";
+import { KEEP_NOTHING } from "../../keep.ts";
 import { openRecords } from "./records.ts";
 
 const CID = "bafytest" as CidText;
+
 Deno.test("registrations, stops and runs are in one file, and there after a start", async () => {
   await using folder = await makeFolder();
   const path = join(folder.dir, "deployments.db");
@@ -41,4 +44,66 @@ Deno.test("no secret of a spec is in the file", async () => {
   for (const secret of ["s3cr3t-of-the-spec", spec.providers[0]!.permit.signature]) {
     assert.ok(!bytes.includes(secret));
   }
+});
+
+/** Rows that the database gives while `work` is done. */
+function rowsReadIn(work: () => void): number {
+  const { all, get, iterate } = StatementSync.prototype;
+  let rows = 0;
+  const prototype = StatementSync.prototype as unknown as Record<string, unknown>;
+  prototype.all = function (this: StatementSync, ...values: unknown[]) {
+    const found = Reflect.apply(all, this, values);
+    rows += found.length;
+    return found;
+  };
+  prototype.get = function (this: StatementSync, ...values: unknown[]) {
+    rows += 1;
+    return Reflect.apply(get, this, values);
+  };
+  prototype.iterate = function (this: StatementSync, ...values: unknown[]) {
+    const found = [...Reflect.apply(iterate, this, values)];
+    rows += found.length;
+    return found.values();
+  };
+  try {
+    work();
+  } finally {
+    Object.assign(prototype, { all, get, iterate });
+  }
+  return rows;
+}
+
+Deno.test("a start reads no more rows of a thousand deployments than of one", async () => {
+  await using folder = await makeFolder();
+  const readOf = (deployments: number) => {
+    const path = join(folder.dir, `${deployments}`, "deployments.db");
+    Deno.mkdirSync(join(folder.dir, `${deployments}`));
+    const start = () => {
+      const records = openRecords(path);
+      records.tariffs.begin({
+        price: 1n,
+        terms: [],
+        keep: { price: KEEP_NOTHING, terms: KEEP_NOTHING },
+        oldPrice: undefined,
+      });
+      records.close();
+    };
+    start();
+    const database = new DatabaseSync(path);
+    const fill = (table: string, row: string) =>
+      database.exec(`
+        WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < ${deployments})
+        INSERT INTO ${table} SELECT ${row} FROM c
+      `);
+    const hash = "'0x' || printf('%064d', x)";
+    fill("deployments", `'cid' || x, ${hash}, '0x' || printf('%040d', x), x`);
+    fill("stops", `'0x' || printf('%040d', x), ${hash}, x`);
+    fill("permits", `'0x' || printf('%040d', x), ${hash}, x, '{}'`);
+    fill("came", "'cid' || x, 0");
+    fill("runs", "'cid' || x, '{}'");
+    fill("servers", "'cid' || x, '[]'");
+    database.close();
+    return rowsReadIn(start);
+  };
+  assert.equal(readOf(1_000), readOf(1));
 });

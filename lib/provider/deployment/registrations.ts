@@ -2,11 +2,12 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
+import { inTransaction } from "../../in_transaction.ts";
 import { REGISTRATIONS_REMEMBERED_MAX } from "../../limits.ts";
-import { deploymentLane } from "../../permit.ts";
 import { Abouts } from "./abouts.ts";
 import type { Agreements } from "./agreements.ts";
 import type { Deployment } from "./deployment.ts";
+import { DeploymentLanes } from "./deployment_lanes.ts";
 import { SealedTo } from "./sealed_to.ts";
 import type { Stops } from "./stops.ts";
 import type { TariffBook } from "./tariff_book.ts";
@@ -29,18 +30,17 @@ const SCHEMA = `
 export class Registrations {
   /** Known to be on disk already. */
   readonly #added = new Set<CidText>();
-  /** Lanes that deployments count on, by payer. */
-  readonly #lanes = new Set<string>();
+  readonly #lanes: DeploymentLanes;
   readonly #sealedTo: SealedTo;
   /** What their owners say of them in public. */
   readonly abouts: Abouts;
-  readonly #owners = new Set<Address>();
   readonly #insert: StatementSync;
   readonly #find: StatementSync;
+  readonly #isOwner: StatementSync;
   readonly #ofOwner: StatementSync;
 
   constructor(
-    database: DatabaseSync,
+    private readonly database: DatabaseSync,
     private readonly stops: Stops,
     private readonly agreements: Agreements,
     private readonly tariffs: Pick<TariffBook, "note">,
@@ -49,12 +49,10 @@ export class Registrations {
     database.exec(SCHEMA);
     this.#sealedTo = new SealedTo(database);
     this.abouts = new Abouts(database);
-    for (const { owner, id } of database.prepare("SELECT owner, id FROM deployments").all()) {
-      this.#lanes.add(laneKey(owner as Address, deploymentLane(id as Hex)));
-      this.#owners.add(owner as Address);
-    }
+    this.#lanes = new DeploymentLanes(database);
     this.#insert = database.prepare("INSERT OR IGNORE INTO deployments VALUES (?, ?, ?, ?)");
     this.#find = database.prepare("SELECT firstSeen FROM deployments WHERE cid = ?");
+    this.#isOwner = database.prepare("SELECT 1 FROM deployments WHERE owner = ? LIMIT 1");
     this.#ofOwner = database.prepare(
       "SELECT cid, id, firstSeen FROM deployments WHERE owner = ? ORDER BY firstSeen",
     );
@@ -62,17 +60,21 @@ export class Registrations {
 
   /** Remembers a deployment that somebody has paid for; what costs nothing leaves no trace. */
   add(deployment: Deployment): void {
-    const { cid, spec: { id, owner } } = deployment;
+    const { cid } = deployment;
     if (this.#added.has(cid)) return;
+    inTransaction(this.database, () => this.#write(deployment));
     if (this.#added.size >= REGISTRATIONS_REMEMBERED_MAX) this.#added.clear();
     this.#added.add(cid);
+  }
+
+  #write(deployment: Deployment): void {
+    const { cid, spec: { id, owner } } = deployment;
     this.tariffs.note(cid);
-    this.#insert.run(cid, id, owner, this.now());
+    const { changes, lastInsertRowid } = this.#insert.run(cid, id, owner, this.now());
+    if (changes === 1) this.#lanes.add(Number(lastInsertRowid), owner, id);
     this.agreements.note(deployment);
     this.#sealedTo.note(deployment);
     this.abouts.note(deployment);
-    this.#lanes.add(laneKey(owner, deploymentLane(id)));
-    this.#owners.add(owner);
   }
 
   /** Whether somebody has paid for a call to `cid`. */
@@ -87,12 +89,12 @@ export class Registrations {
 
   /** Whether somebody has paid for a call to a deployment of this owner. */
   isOwner(owner: Address): boolean {
-    return this.#owners.has(owner);
+    return this.#isOwner.get(owner) !== undefined;
   }
 
   /** Whether a payer's lane is one that a deployment of its own counts on. */
   isDeploymentLane(payer: Address, lane: Hex): boolean {
-    return this.#lanes.has(laneKey(payer, lane));
+    return this.#lanes.has(payer, lane);
   }
 
   /** An owner's deployments, oldest first. */
@@ -100,8 +102,4 @@ export class Registrations {
     const rows = this.#ofOwner.all(owner) as unknown as Omit<Registration, "stopped">[];
     return rows.map((row) => ({ ...row, stopped: this.stops.has({ owner, id: row.id }) }));
   }
-}
-
-function laneKey(payer: Address, lane: Hex): string {
-  return `${payer}:${lane}`;
 }

@@ -4,9 +4,12 @@
  * is lost.
  */
 import type { DatabaseSync } from "node:sqlite";
+import { setImmediate } from "node:timers";
 import type { EgressRecord } from "../../../sandbox/egress_tally.ts";
 import type { CidText } from "../../cid.ts";
+import { inTransaction } from "../../in_transaction.ts";
 import { RUN_LOG_BYTES_MAX, RUN_LOG_RUNS_MAX } from "../../limits.ts";
+import { DEPLOYMENTS_REMEMBERED_MAX } from "../../limits_of_books.ts";
 import {
   SERVER_LOG_BYTES_MAX,
   SERVER_LOGS_BYTES_MAX,
@@ -81,6 +84,10 @@ const WRITE_STDERR_CHARACTERS = 256 * 1024;
 const WRITE_SERVER_CHARACTERS = 256 * 1024;
 /** A server's log is cut after so much more of it: cutting reads what is kept. */
 const CUT_AFTER_BYTES = SERVER_LOG_BYTES_MAX / 8;
+/** And a deployment's runs after so many more: cutting reads as many as are kept. */
+const CUT_AFTER_RUNS = RUN_LOG_RUNS_MAX / 4;
+/** Deployments whose lines are written together; between two such slices calls go on. */
+const SLICE_DEPLOYMENTS = 16;
 
 /** What waits to be written. */
 interface Batch {
@@ -92,6 +99,19 @@ interface Batch {
   readonly entries: Map<CidText, string[]>;
   entryCharacters: number;
 }
+
+/** The lines of some deployments of a batch, which has them no more. */
+function takeSlice(batch: Batch): Pick<Batch, "runs" | "entries"> {
+  const take = <Lines>(from: Map<CidText, Lines>): Map<CidText, Lines> => {
+    const some = new Map([...from.entries().take(SLICE_DEPLOYMENTS)]);
+    for (const cid of some.keys()) from.delete(cid);
+    return some;
+  };
+  return { runs: take(batch.runs), entries: take(batch.entries) };
+}
+
+const isEmpty = ({ runs, entries }: Pick<Batch, "runs" | "entries">): boolean =>
+  runs.size === 0 && entries.size === 0;
 
 const emptyBatch = (): Batch => ({
   runs: new Map(),
@@ -111,6 +131,10 @@ export class RunLog {
   /** Bytes of a server that were written since its log was cut. */
   readonly #uncut = new Lru<CidText, number>(SERVER_LOGS_REMEMBERED_MAX);
   #waiting = emptyBatch();
+  /** What is being written, in slices. */
+  #leaving: Batch | null = null;
+  /** Runs of a deployment that were written since its log was cut; undefined: it may be long. */
+  readonly #uncutRuns = new Lru<CidText, number>(DEPLOYMENTS_REMEMBERED_MAX);
   /** Another process writes the log. */
   #sink: LogSink | null = null;
   /** The number of the last row of either table. */
@@ -169,7 +193,8 @@ export class RunLog {
     this.#flush();
     // A cursor from before the records were lost.
     const from = after > this.#newest ? 0 : after;
-    const [runs, entries] = [this.#runs.after(cid, from), this.#entries.after(cid, from)];
+    const runs = this.#runs.after(cid, from).slice(-RUN_LOG_RUNS_MAX);
+    const entries = this.#entries.after(cid, from);
     return {
       runs: runs.map(({ text }) => parseRun(text)),
       server: entries.flatMap(({ text }) => JSON.parse(text) as ServerEntry[]),
@@ -179,8 +204,9 @@ export class RunLog {
 
   /** A deployment's latest run; null: none is kept. */
   last(cid: CidText): LoggedRun | null {
-    const waiting = this.#waiting.runs.get(cid)?.at(-1);
-    if (waiting) return waiting;
+    const [waiting, leaving] = [this.#waiting, this.#leaving].map((each) => each?.runs.get(cid));
+    const unwritten = (waiting ?? leaving)?.at(-1);
+    if (unwritten) return unwritten;
     const text = this.#runs.last(cid);
     return text === null ? null : parseRun(text);
   }
@@ -192,7 +218,7 @@ export class RunLog {
   }
 
   #soon(cid: CidText, isMuch: boolean): void {
-    if (isMuch) return this.#flush();
+    if (isMuch) return this.#begin();
     const isAwaited = this.followers.isFollowed(cid);
     if (this.#timer !== null && (this.#isHurrying || !isAwaited)) return;
     this.#isHurrying = isAwaited;
@@ -204,25 +230,44 @@ export class RunLog {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#timer = null;
-      this.#flush();
+      this.#begin();
     }, ms);
     Deno.unrefTimer(this.#timer);
   }
 
-  #flush(): void {
-    const batch = this.#waiting;
-    if (batch.runs.size === 0 && batch.entries.size === 0) return;
+  /** Begins to write what waits. */
+  #begin(): void {
+    // It comes faster than it is written: what there is of memory is not for lines.
+    if (this.#leaving) return this.#flush();
+    this.#leaving = this.#waiting;
     this.#waiting = emptyBatch();
-    const undo = [this.#runs.mark(), this.#entries.mark()];
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    if (this.#leaving === null) return;
+    this.#write(takeSlice(this.#leaving));
+    if (isEmpty(this.#leaving)) this.#leaving = null;
+    else setImmediate(() => this.#goOn());
+  }
+
+  /** Writes all that waits, at once. */
+  #flush(): void {
+    const batches = [this.#leaving, this.#waiting];
+    this.#leaving = null;
+    this.#waiting = emptyBatch();
+    for (const batch of batches) if (batch) this.#write(batch);
+  }
+
+  #write(batch: Pick<Batch, "runs" | "entries">): void {
+    if (isEmpty(batch)) return;
     try {
-      this.#database.exec("BEGIN");
-      this.#writeRuns(batch.runs);
-      this.#writeEntries(batch.entries);
-      this.#database.exec("COMMIT");
+      inTransaction(this.#database, () => {
+        this.#writeRuns(batch.runs);
+        this.#writeEntries(batch.entries);
+      });
       for (const cid of [...batch.runs.keys(), ...batch.entries.keys()]) this.followers.wake(cid);
     } catch (error) {
-      for (const each of undo) each();
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       this.#lost(error);
     }
   }
@@ -230,7 +275,10 @@ export class RunLog {
   #writeRuns(batch: Batch["runs"]): void {
     for (const [cid, runs] of batch) {
       for (const run of runs) this.#runs.add(++this.#newest, cid, JSON.stringify(run));
-      this.#runs.trimToCount(cid, RUN_LOG_RUNS_MAX);
+      const uncut = (this.#uncutRuns.peek(cid) ?? CUT_AFTER_RUNS) + runs.length;
+      const isLong = uncut > CUT_AFTER_RUNS;
+      if (isLong) this.#runs.trimToCount(cid, RUN_LOG_RUNS_MAX);
+      this.#uncutRuns.set(cid, isLong ? 0 : uncut);
       this.#runs.makeRoom();
     }
   }

@@ -1,8 +1,10 @@
 /** Which deployments their owner has stopped; for ever, and across restarts. */
-import type { DatabaseSync } from "node:sqlite";
-import { KhachapuriError } from "../../errors.ts";
-import type { Spec } from "../../spec/schema.ts";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { durably } from "../../durably.ts";
+import { KhachapuriError } from "../../errors.ts";
+import { DEPLOYMENTS_REMEMBERED_MAX } from "../../limits_of_books.ts";
+import { Lru } from "../../lru.ts";
+import type { Spec } from "../../spec/schema.ts";
 
 /** An id is its owner's word only: keyed by both, nobody can stop another's deployment. */
 export type Stoppable = Pick<Spec, "owner" | "id">;
@@ -14,22 +16,27 @@ const SCHEMA = `
 `;
 
 export class Stops {
-  readonly #known = new Set<string>();
+  /** Whether it was stopped, of those that were asked for. */
+  readonly #known = new Lru<string, boolean>(DEPLOYMENTS_REMEMBERED_MAX);
+  readonly #find: StatementSync;
   readonly #listeners = new Set<(spec: Stoppable) => void>();
+
+  #count: number | null = null;
 
   constructor(private readonly database: DatabaseSync, private readonly now: () => number) {
     database.exec(SCHEMA);
-    const rows = database.prepare("SELECT owner, id FROM stops").all() as unknown as Stoppable[];
-    for (const row of rows) this.#known.add(keyOf(row));
+    this.#find = database.prepare("SELECT 1 FROM stops WHERE owner = ? AND id = ?");
   }
 
   /** How many there are. */
   get count(): number {
-    return this.#known.size;
+    const count = () => this.database.prepare("SELECT COUNT(*) AS count FROM stops").get()!.count;
+    return this.#count ??= count() as number;
   }
 
   has(spec: Stoppable): boolean {
-    return this.#known.has(keyOf(spec));
+    const find = () => this.#find.get(spec.owner, spec.id) !== undefined;
+    return this.#known.getOrInsertComputed(keyOf(spec), find);
   }
 
   /** Durable when it returns; calls from then on are refused as `stopped`. */
@@ -42,7 +49,8 @@ export class Stops {
 
   /** Another process of the provider has it on disk. */
   hear(spec: Stoppable): void {
-    this.#known.add(keyOf(spec));
+    this.#known.set(keyOf(spec), true);
+    this.#count = null;
   }
 
   /** @param listener told of each stop from now on. @returns tells it of no more */

@@ -37,7 +37,9 @@ Deno.test("a stop holds at once, and across restarts, for one owner's deployment
 Deno.test("a stop that could not be written down is none", () => {
   const database = new DatabaseSync(":memory:");
   const stops = new Stops(database, () => 0);
-  database.exec("DROP TABLE stops");
+  database.exec(
+    "CREATE TRIGGER full BEFORE INSERT ON stops BEGIN SELECT RAISE(ABORT, 'full'); END",
+  );
   assert.throws(() => stops.add(STOPPED));
   assert.equal(stops.has(STOPPED), false);
   database.close();

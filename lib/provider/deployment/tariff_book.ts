@@ -7,9 +7,13 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import type { Keep } from "../../keep.ts";
-import { agreementsIn, tariffsIn } from "./agreements.ts";
 import { durably } from "../../durably.ts";
+import { inTransaction } from "../../in_transaction.ts";
+import { DEPLOYMENTS_REMEMBERED_MAX } from "../../limits_of_books.ts";
+import { Lru } from "../../lru.ts";
+import { agreementsIn, tariffsIn } from "./agreements.ts";
 import { type Beginning, beginningOf, type FirstOffer } from "./first_tariffs.ts";
+import { MadeUp } from "./made_up.ts";
 import {
   areTermsTaken,
   lastRise,
@@ -50,9 +54,10 @@ export interface DeploymentTariff {
 export class TariffBook {
   /** null until it is said what is offered. */
   #offered: { readonly tariffs: Tariffs; readonly keep: Keep } | null = null;
-  /** Of deployments that came under an earlier tariff. */
-  readonly #came = new Map<CidText, number>();
+  /** The tariffs that deployments came under, of those that were asked for; null: not yet. */
+  #came = new Lru<CidText, number | null>(DEPLOYMENTS_REMEMBERED_MAX);
   readonly #insert: StatementSync;
+  readonly #find: StatementSync;
 
   constructor(
     private readonly database: DatabaseSync,
@@ -61,6 +66,7 @@ export class TariffBook {
   ) {
     database.exec(SCHEMA);
     this.#insert = database.prepare("INSERT OR IGNORE INTO came VALUES (?, ?)");
+    this.#find = database.prepare("SELECT tariff FROM came WHERE cid = ?");
   }
 
   /**
@@ -76,7 +82,7 @@ export class TariffBook {
     const tariffs = beginning?.tariffs ?? withOffered([first!, ...others], offered, now);
     durably(this.database, () => this.#write(tariffs, known.length, beginning));
     this.#offered = { tariffs, keep };
-    this.#load();
+    this.#came = new Lru(DEPLOYMENTS_REMEMBERED_MAX);
   }
 
   /**
@@ -86,9 +92,11 @@ export class TariffBook {
   #write(tariffs: Tariffs, known: number, beginning: Beginning | null): void {
     const last = tariffs.length - 1;
     const insert = this.database.prepare("INSERT INTO tariffs VALUES (?, ?, ?, ?)");
-    const rest = this.database.prepare("INSERT OR IGNORE INTO came SELECT cid, ? FROM deployments");
-    this.database.exec("BEGIN IMMEDIATE");
-    try {
+    const rest = this.database.prepare(
+      "INSERT OR IGNORE INTO came SELECT cid, ? FROM deployments WHERE rowid > ?",
+    );
+    const madeUp = new MadeUp(this.database, "came");
+    inTransaction(this.database, () => {
       for (const [index, { price, terms, since }] of tariffs.entries()) {
         if (index < known) continue;
         insert.run(index, String(price), JSON.stringify(terms), Number(since));
@@ -96,37 +104,29 @@ export class TariffBook {
       for (const { cid, price } of beginning ? agreementsIn(this.database) : []) {
         this.#insert.run(cid, beginning!.cameUnder(price));
       }
-      rest.run(last);
-      this.database.exec("COMMIT");
-    } catch (error) {
-      this.database.exec("ROLLBACK");
-      throw error;
-    }
-  }
-
-  #load(): void {
-    const rows = this.database.prepare(
-      "SELECT cid, tariff FROM came WHERE tariff < (SELECT max(no) FROM tariffs)",
-    ).all();
-    for (const { cid, tariff } of rows) this.#came.set(cid as CidText, tariff as number);
+      rest.run(last, madeUp.upTo);
+      madeUp.advance(madeUp.last);
+    });
   }
 
   /** A deployment's first call was paid for: it came under what is offered now. */
   note(cid: CidText): void {
-    if (this.#offered) this.#insert.run(cid, this.#offered.tariffs.length - 1);
+    if (this.#offered === null) return;
+    this.#insert.run(cid, this.#offered.tariffs.length - 1);
+    this.#came.delete(cid);
   }
 
   /** What one credit costs a deployment's owner now, USDC base units. */
   priceOf(cid: CidText): bigint {
     const { tariffs } = this.#begun();
-    const came = this.#came.get(cid);
-    return came === undefined ? tariffs.at(-1)!.price : priceAt(this.#standing(cid), this.#now());
+    if (this.#cameEarlier(cid) === null) return tariffs.at(-1)!.price;
+    return priceAt(this.#standing(cid), this.#now());
   }
 
   /** Whether these terms count for a deployment now. */
   takesTerms(cid: CidText, signed: Hex): boolean {
     const { tariffs } = this.#begun();
-    if (!this.#came.has(cid)) return tariffs.at(-1)!.terms.includes(signed);
+    if (this.#cameEarlier(cid) === null) return tariffs.at(-1)!.terms.includes(signed);
     return areTermsTaken(this.#standing(cid), signed, this.#now());
   }
 
@@ -151,9 +151,18 @@ export class TariffBook {
     return pricedSince(this.#begun().tariffs);
   }
 
+  /** The tariff that it came under, where that is not what is offered now. */
+  #cameEarlier(cid: CidText): number | null {
+    const find = () => this.#find.get(cid)?.tariff as number | undefined ?? null;
+    const known = this.#came.get(cid);
+    const came = known === undefined ? find() : known;
+    if (known === undefined) this.#came.set(cid, came);
+    return came === null || came >= this.#begun().tariffs.length - 1 ? null : came;
+  }
+
   #standing(cid: CidText): Standing {
     const begun = this.#begun();
-    return { ...begun, came: this.#came.get(cid) ?? begun.tariffs.length - 1 };
+    return { ...begun, came: this.#cameEarlier(cid) ?? begun.tariffs.length - 1 };
   }
 
   #begun(): { readonly tariffs: Tariffs; readonly keep: Keep } {
