@@ -70,6 +70,8 @@ export const PURCHASES_SCHEMA = `
   CREATE INDEX IF NOT EXISTS purchases_unanswered ON purchases (id)
     WHERE state = 'paid' AND outcome IS NULL;
   CREATE INDEX IF NOT EXISTS purchases_paid ON purchases (payer, at) WHERE state = 'paid';
+  CREATE INDEX IF NOT EXISTS purchases_by_block ON purchases (CAST(paidBlock AS INTEGER))
+    WHERE state = 'paid';
   CREATE INDEX IF NOT EXISTS purchases_by_key ON purchases (key)
     WHERE key IS NOT NULL AND outcome IS NULL;
 `;

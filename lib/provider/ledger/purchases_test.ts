@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { type Address, getAddress, type Hex, pad } from "viem";
 import { PURCHASE_KEPT_MS, PURCHASE_UNPAID_KEPT_MS } from "../../limits_of_exact.ts";
 import { makeFolder } from "../../../worlds/home.ts";
@@ -345,3 +346,15 @@ Deno.test("a book with many rows is gone through in parts", () =>
     purchases.letGo(idOf(await purchases.order(orderOf(2_002), RICH)));
     assert.deepEqual([is(1_001), is(1_200), is(2_001), is(2_002)], [false, false, true, true]);
   }));
+
+Deno.test("those that rest on late blocks are found without a look at the others", async () => {
+  await withBook(({ path }) => {
+    using database = new DatabaseSync(path, { readOnly: true });
+    const plan = database.prepare(
+      "EXPLAIN QUERY PLAN SELECT * FROM purchases " +
+        "WHERE state = 'paid' AND CAST(paidBlock AS INTEGER) > 7 ORDER BY id",
+    ).all().map(({ detail }) => String(detail));
+    assert.ok(plan.some((each) => each.includes("USING INDEX purchases_by_block")), plan.join());
+    return Promise.resolve();
+  });
+});
