@@ -309,10 +309,10 @@ export class Purchases {
     return this.#all("SELECT * FROM purchases WHERE state = 'sent' ORDER BY id").map(purchaseOf);
   }
 
-  /** Those that blocks above `block` told of. */
+  /** Those that blocks above `block` told of; in the order of ids it would look at all. */
   restingAbove(block: bigint): Purchase[] {
     const since = "SELECT * FROM purchases WHERE state = 'paid' AND CAST(paidBlock AS INTEGER) > ?";
-    return this.#all(`${since} ORDER BY id`, Number(block)).map(purchaseOf);
+    return this.#all(`${since} ORDER BY +id`, Number(block)).map(purchaseOf);
   }
 
   figures(): PurchaseFigures {

@@ -352,7 +352,7 @@ Deno.test("those that rest on late blocks are found without a look at the others
     using database = new DatabaseSync(path, { readOnly: true });
     const plan = database.prepare(
       "EXPLAIN QUERY PLAN SELECT * FROM purchases " +
-        "WHERE state = 'paid' AND CAST(paidBlock AS INTEGER) > 7 ORDER BY id",
+        "WHERE state = 'paid' AND CAST(paidBlock AS INTEGER) > 7 ORDER BY +id",
     ).all().map(({ detail }) => String(detail));
     assert.ok(plan.some((each) => each.includes("USING INDEX purchases_by_block")), plan.join());
     return Promise.resolve();
