@@ -152,7 +152,8 @@ function insertRows(
   });
 }
 
-function prepare(database: DatabaseSync, table: string, rows: number): StatementSync {
+/** What inserts so many rows, each its number first. */
+export function prepare(database: DatabaseSync, table: string, rows: number): StatementSync {
   const columns = `seq, ${COLUMNS}`;
   const placeholders = `(${columns.split(", ").map(() => "?").join(", ")})`;
   return database.prepare(

@@ -70,11 +70,12 @@ export class LaneTable {
   }
 
   /** All that are not parked. */
-  *here(): Iterable<LaneAsOf> {
-    const rows = this.database.prepare(`
-      SELECT payer, lane, seq, state FROM lanes WHERE parked = 0
-    `);
-    for (const row of rows.iterate() as Iterable<unknown>) yield laneAsOf(row as LaneRow);
+  here(): Iterable<LaneAsOf> {
+    return this.#each("WHERE parked = 0");
+  }
+
+  all(): Iterable<LaneAsOf> {
+    return this.#each("");
   }
 
   /** One that is parked. */
@@ -113,6 +114,11 @@ export class LaneTable {
     }
     this.#writeSums.run(lane.payer, lanes, String(opened), String(charged));
     return lanes;
+  }
+
+  *#each(condition: string): Iterable<LaneAsOf> {
+    const rows = this.database.prepare(`SELECT payer, lane, seq, state FROM lanes ${condition}`);
+    for (const row of rows.iterate() as Iterable<unknown>) yield laneAsOf(row as LaneRow);
   }
 }
 
