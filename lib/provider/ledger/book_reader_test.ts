@@ -114,6 +114,22 @@ Deno.test("a ledger without a row left goes on with the number behind its last",
     await last.close();
   }));
 
+Deno.test("a provider that ends before its first checkpoint leaves a ledger of rows alone", () =>
+  inFile(async (path, store) => {
+    await store.write([{ kind: "open", ...ID, charged: 0n }], "disk");
+    await store.close();
+    const database = new DatabaseSync(path);
+    assert.equal(database.prepare("PRAGMA user_version").get()!.user_version, 2);
+    database.close();
+    const next = await openStore(path, () => NOW_MS, IN_USE, KEEPING);
+    await next.checkpoint();
+    await next.write(sale(1), "handed over");
+    await next.close();
+    const last = await openStore(path, () => NOW_MS, IN_USE, KEEPING);
+    assert.equal(last.low(), 3, "and one that had a checkpoint before makes a last one");
+    await last.close();
+  }));
+
 Deno.test("a ledger of rows alone is read as it is, and kept on once its lanes are complete", () =>
   inFile(async (path, store) => {
     await parkOne(store);

@@ -158,7 +158,9 @@ export async function openStore(
     checkpoint: () => checkpoints.run(),
     onCheckpoint: (listener) => void listeners.push(listener),
     async close(isLeft = false) {
-      await (isLeft ? checkpoints.giveUp() : checkpoints.close());
+      // A first one would keep the release before from going on, should this one not come to serve.
+      const isFirst = markIn(table.database).low === 0;
+      await (isLeft || isFirst ? checkpoints.giveUp() : checkpoints.close());
       await commit.close().finally(() => {
         ballast.leave();
         table.close();
