@@ -35,7 +35,7 @@ export interface CheckpointParts {
 }
 
 /** Entries after which one begins: a start reads no more than these, and what comes during one. */
-const ENTRIES = 50_000;
+const ENTRIES = 20_000;
 /** Or after so long, ms. */
 const EVERY_MS = 60_000;
 const SLICE_LANES = 128;
