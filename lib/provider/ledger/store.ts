@@ -73,7 +73,7 @@ export interface Store {
   read(filter: JournalFilter): Iterable<Recorded>;
   /** Rows up to this one are needed by no start. */
   low(): number;
-  /** Keeps all lanes that have changed since the last time, so that a start need not replay them. */
+  /** Keeps all lanes that have changed since the last time: no start has to replay them. */
   checkpoint(): Promise<void>;
   /** From now on `listener` hears of each checkpoint, with `low`; the next one waits for it. */
   onCheckpoint(listener: (low: number) => unknown): void;
