@@ -9,7 +9,7 @@ import { isMissing, namedDatabase } from "./files.ts";
 
 /** By the names of the files. One goes up when an older release would misread what is written. */
 const VERSIONS: Readonly<Record<string, number>> = {
-  "ledger.db": 2,
+  "ledger.db": 3,
   "purchases.db": 1,
   "operator.db": 1,
   "relays.db": 1,
@@ -33,17 +33,22 @@ export function stateVersion(path: string): number {
 
 /**
  * Opens (or creates) the database at `path`.
+ * @param first what one becomes that is older, where the step to `version` is taken later
  * @throws KhachapuriError `invalid_config` for one that a later release has written; as
  *   `namedDatabase`
  */
-export function openStateDatabase(path: string, version = stateVersion(path)): DatabaseSync {
+export function openStateDatabase(
+  path: string,
+  version = stateVersion(path),
+  first = version,
+): DatabaseSync {
   return namedDatabase(path, () => {
     const database = new DatabaseSync(path);
     try {
       database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
       const found = versionIn(database);
       assertKnown(path, found, version);
-      if (found !== version) database.exec(`PRAGMA user_version = ${version}`);
+      if (found < first) database.exec(`PRAGMA user_version = ${first}`);
     } catch (error) {
       database.close();
       throw error;

@@ -274,6 +274,27 @@ const IN_ADMISSION: readonly NamedMutant[] = [
   },
 ];
 
+const IN_CHECKPOINTS: readonly NamedMutant[] = [
+  {
+    name: "a start counts once more what a lane counts already",
+    file: "lib/provider/ledger/book_reader.ts",
+    from: "seq <= (counted.get(found) ?? 0)",
+    to: "false",
+  },
+  {
+    name: "a lane that came back counts in its payer's sums twice",
+    file: "lib/provider/ledger/lane_table.ts",
+    from: "[before, -1]",
+    to: "[undefined, -1]",
+  },
+  {
+    name: "the mark moves before the lanes are kept",
+    file: "lib/provider/ledger/checkpoint.ts",
+    from: "    try {\n      await this.#keep([...touched], false);",
+    to: "    moveMark(mark);\n    try {\n      await this.#keep([...touched], false);",
+  },
+];
+
 const IN_CALLS: readonly NamedMutant[] = [
   {
     name: "a call takes any proof of a lane's count",
@@ -301,5 +322,6 @@ export const NAMED: readonly NamedMutant[] = [
   ...IN_PRICES,
   ...IN_ADMISSION,
   ...SETTLEMENT_NAMED,
+  ...IN_CHECKPOINTS,
   ...IN_CALLS,
 ];

@@ -60,6 +60,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./upgrade.ts")).upgrade,
   },
   {
+    name: "downgrade",
+    group: "provider",
+    summary: "have the release before read this machine's ledger again",
+    load: async () => (await import("./downgrade.ts")).downgrade,
+  },
+  {
     name: "certificate",
     group: "provider",
     summary: "the certificate of this machine's provider, and have it now",

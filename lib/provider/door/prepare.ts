@@ -12,7 +12,7 @@ import type { Log } from "../../log.ts";
 import { recipientOf } from "../../spec/keys.ts";
 import { assertStateKnown } from "../../state_database.ts";
 import type { Offering } from "../http/page.ts";
-import { readAhead } from "../ledger/store.ts";
+import { readAhead } from "../ledger/book_reader.ts";
 import { OperatorWatch } from "../settlement/operator_watch.ts";
 import { readLeftBehind } from "./left_behind.ts";
 import { type Ground, groundOf, preflight } from "./preflight.ts";

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { type Config, type ProviderConfig, resolveFromHome } from "../../config.ts";
 import type { Log } from "../../log.ts";
 import type { Offering } from "../http/page.ts";
-import type { ReadAhead } from "../ledger/store.ts";
+import type { ReadAhead } from "../ledger/book_reader.ts";
 import type { OperatorWatch } from "../settlement/operator_watch.ts";
 import { removeSockets } from "../program/socket_folders.ts";
 import type { Ground } from "./preflight.ts";

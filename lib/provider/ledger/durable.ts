@@ -22,12 +22,16 @@ const LOG_PAGES = 8_192;
 
 /**
  * Opens (or creates) a database with `schema`, a list of idempotent statements.
- * @param version of what its rows mean; by default what its name says
+ * @param versions of what its rows mean, as `openStateDatabase` takes them
  * @throws KhachapuriError as `openStateDatabase`
  */
-export function openDurable(path: string, schema: string, version?: number): Durable {
+export function openDurable(
+  path: string,
+  schema: string,
+  ...versions: [version?: number, first?: number]
+): Durable {
   const database = namedDatabase(path, () => {
-    const opened = openStateDatabase(path, version);
+    const opened = openStateDatabase(path, ...versions);
     opened.exec(`PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = ${LOG_PAGES}`);
     // A write under FULL makes the log file and its name in the folder durable.
     opened.exec(`PRAGMA synchronous = FULL; ${schema}`);

@@ -58,6 +58,12 @@ export class GroupCommit<Item, Failure = unknown> {
       .then(this.#endTurn);
   }
 
+  /** Has what waits written now, as if a sync came next. @throws what failed, now or before */
+  writeNow(): void {
+    if (this.#failure) throw this.#failure.error;
+    this.#writeWaiting(true);
+  }
+
   /** Why nothing is written any more; null while all is. */
   failure(): Failure | null {
     return this.#failure && this.#failure.error;

@@ -7,7 +7,8 @@ import { COLUMNS, type Row, SCHEMA, type StoredRow } from "./codec.ts";
 import { type Durable, openDurable } from "./durable.ts";
 import { HandedOver, handedOver, handedOverText } from "./handed_over.ts";
 import { Receipted, RECEIPTED_SCHEMA } from "./receipted.ts";
-import { LEDGER_VERSION } from "./version.ts";
+import { LANES_SCHEMA, type Mark, markIn, moveMark } from "./lane_table.ts";
+import { LEDGER_VERSION, ROWS_VERSION } from "./version.ts";
 
 /** Rows that one statement inserts. */
 const INSERT_ROWS = 64;
@@ -23,7 +24,7 @@ export class JournalTable {
 
   private constructor(private readonly durable: Durable, path: string) {
     const { database } = durable;
-    this.#receipted = new Receipted(database);
+    this.#receipted = new Receipted(database, markIn(database).low);
     this.#newest = newestIn(database);
     this.#rows = [...handedOver(handedOverText(path), this.#newest)?.rows ?? []];
     this.#handedOver = new HandedOver(path);
@@ -31,7 +32,8 @@ export class JournalTable {
 
   /** Opens (or creates) the table, with what a life before had only handed over. */
   static async open(path: string): Promise<JournalTable> {
-    const durable = openDurable(path, `${SCHEMA}; ${RECEIPTED_SCHEMA}`, LEDGER_VERSION);
+    const schema = `${SCHEMA}; ${RECEIPTED_SCHEMA}; ${LANES_SCHEMA}`;
+    const durable = openDurable(path, schema, LEDGER_VERSION, ROWS_VERSION);
     const table = new JournalTable(durable, path);
     table.#putIn();
     // It may have been there for long: a loss of power is to lose none of it now.
@@ -74,6 +76,22 @@ export class JournalTable {
     return this.#receipted.find(reservation);
   }
 
+  /**
+   * Does `work`, whose writes come after all that was written before; all of them or none.
+   * @param work is given the number of the last row
+   */
+  inTransaction(work: (newest: number) => void): void {
+    this.#putIn();
+    inTransaction(this.durable.database, () => work(this.#newest));
+  }
+
+  /** No start needs what is up to the mark any more. */
+  moveMark(mark: Mark): void {
+    this.#putIn();
+    this.#receipted.noteUpTo(mark.low);
+    inTransaction(this.durable.database, () => moveMark(this.durable.database, mark));
+  }
+
   /** What was not synced before stays where it is. */
   close(): void {
     if (this.#rows.length === 0) this.#handedOver.clear();
@@ -108,7 +126,8 @@ export function showHandedOver(database: DatabaseSync, text: string): void {
 
 function newestIn(database: DatabaseSync): number {
   const row = database.prepare("SELECT MAX(seq) AS seq FROM main.journal").get();
-  return (row as { seq: number | null }).seq ?? 0;
+  // Of a journal whose rows have all gone the mark tells the number of the last.
+  return (row as { seq: number | null }).seq ?? markIn(database).low;
 }
 
 /**
@@ -133,7 +152,8 @@ function insertRows(
   });
 }
 
-function prepare(database: DatabaseSync, table: string, rows: number): StatementSync {
+/** What inserts so many rows, each its number first. */
+export function prepare(database: DatabaseSync, table: string, rows: number): StatementSync {
   const columns = `seq, ${COLUMNS}`;
   const placeholders = `(${columns.split(", ").map(() => "?").join(", ")})`;
   return database.prepare(

@@ -16,6 +16,7 @@ import {
 import { DAY, type OperatorLimits, operatorRoom } from "./operator_room.ts";
 import {
   type Account,
+  accountOf,
   type Book,
   dearestUnsettled,
   type Lane,
@@ -235,8 +236,8 @@ function rowRefusal(
   { book, preholds }: Position,
   { rowWorth, backlog }: Settling,
 ): Refusal | null {
-  const account = book.accounts.get(draw.payer);
-  const lane = account?.lanes.get(draw.lane);
+  const account = accountOf(book, draw.payer);
+  const lane = laneOf(book, draw.payer, draw.lane);
   // What is held for calls that have not come is no row yet.
   const isRow = lane !== undefined && lane.refused === null &&
     (lane.charged > lane.settled ||
@@ -293,8 +294,8 @@ function roomRefusal(
   clock: Clock,
 ): Refusal | null {
   const { payer, permit } = draw;
-  const account = position.book.accounts.get(payer);
-  const lane = account?.lanes.get(draw.lane);
+  const account = accountOf(position.book, payer);
+  const lane = laneOf(position.book, payer, draw.lane);
   const lanes = account?.open ?? 0;
   if (lanes >= PAYER_LANES_MAX && !isOpen(lane)) return { reason: "too_many_lanes", lanes };
   if (!lane || ownPermit(draw, view, position, clock) !== null) return null;
@@ -367,7 +368,7 @@ export function usedOn(id: LaneId, view: PayerView, { book, preholds }: Position
  * calls alone.
  */
 function unheld({ payer, lane: id }: Draw, view: PayerView, book: Book): bigint {
-  const account = book.accounts.get(payer);
+  const account = accountOf(book, payer);
   if (!account) return view.ceiling;
   return view.ceiling - usedOf(account) - account.held - prepaidElsewhere(account, id);
 }
@@ -377,6 +378,7 @@ function usedOf({ charged, opened }: Account): bigint {
 }
 
 function prepaidElsewhere(account: Account, id: Hex): bigint {
+  // Of one that is parked nothing is prepaid.
   const own = account.lanes.get(id);
   return account.prepaid - (own ? prepaid(own) : 0n);
 }

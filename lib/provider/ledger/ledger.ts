@@ -42,9 +42,11 @@ export interface Basis {
 }
 
 /** A lane as the ledger has it now; a copy. */
-export type LaneState = Readonly<Omit<Lane, "segments" | "ages" | "listed">> & {
-  readonly segments: Segment[];
-};
+export type LaneState =
+  & Readonly<Omit<Lane, "segments" | "ages" | "opened" | "reserved" | "listed">>
+  & {
+    readonly segments: Segment[];
+  };
 
 /** A lane with credits that the escrow has not taken and that it has not refused. */
 export interface DueLane extends LaneId {

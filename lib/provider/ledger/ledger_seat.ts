@@ -134,6 +134,6 @@ export class LedgerSeat implements Ledger {
   }
 
   close(): Promise<void> {
-    return this.own.close();
+    return this.own.close(this.#seat.isMoving);
   }
 }

@@ -27,7 +27,8 @@ export class Receipted {
   /** The newest row of the journal that was looked at. */
   #upTo: number;
 
-  constructor(database: DatabaseSync) {
+  /** @param low up to this row all of the journal was looked at; 0: nobody knows how far */
+  constructor(database: DatabaseSync, low = 0) {
     this.#note = database.prepare(`
       INSERT OR IGNORE INTO receipted
       SELECT reservation, seq FROM journal WHERE seq > ? AND seq <= ? AND ${IS_RECEIPTED}
@@ -36,22 +37,27 @@ export class Receipted {
       SELECT journal.* FROM receipted JOIN journal USING (seq) WHERE receipted.reservation = ?
     `);
     this.#newest = database.prepare("SELECT MAX(seq) AS seq FROM journal");
-    this.#upTo = seqIn(database.prepare("SELECT MAX(seq) AS seq FROM receipted").get());
+    this.#upTo = low > 0
+      ? low
+      : seqIn(database.prepare("SELECT MAX(seq) AS seq FROM receipted").get());
   }
 
   /** The journal has so many rows by now. */
   goOn(newest: number): void {
-    if (newest - this.#upTo >= ROWS_AT_ONCE) this.#noteUpTo(newest);
+    if (newest - this.#upTo < ROWS_AT_ONCE) return;
+    // After a start there may be many.
+    this.noteUpTo(Math.min(newest, this.#upTo + 8 * ROWS_AT_ONCE));
   }
 
   /** The row of the charge that ended a reservation; undefined when there is none. */
   find(reservation: number): StoredRow | undefined {
-    this.#noteUpTo(seqIn(this.#newest.get()));
+    this.noteUpTo(seqIn(this.#newest.get()));
     return this.#find.get(reservation) as unknown as StoredRow | undefined;
   }
 
-  #noteUpTo(newest: number): void {
-    if (newest === this.#upTo) return;
+  /** Looks at all rows up to `newest`. */
+  noteUpTo(newest: number): void {
+    if (newest <= this.#upTo) return;
     this.#note.run(this.#upTo, newest);
     this.#upTo = newest;
   }

@@ -48,6 +48,12 @@ export class SettledLately<Lane extends Settled> {
     return found;
   }
 
+  /** Nobody asks for these any more. */
+  forget(lanes: ReadonlySet<Lane>): void {
+    this.#notes = this.#notes.filter(({ lane }) => !lanes.has(lane));
+    for (const lane of this.#lanes) if (lanes.has(lane)) this.#lanes.delete(lane);
+  }
+
   #sweep(): void {
     const seen = new Set<Lane>();
     this.#notes = this.#notes.filter(({ lane, block }) => {

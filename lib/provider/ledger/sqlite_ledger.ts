@@ -22,6 +22,7 @@ import {
 } from "./judge.ts";
 import {
   type Account,
+  accountOf,
   type Entry,
   type Lane,
   type LaneId,
@@ -64,6 +65,8 @@ export interface SqliteLedgerOptions {
    * it has, which it always has where nothing is said.
    */
   backlog?: (lanes: number) => number | null;
+  /** Whatever a block up to this one told stays as it is; none is so old where nothing is said. */
+  finalBlock?: () => bigint;
   /** What a row of a batch must be worth, USDC base units; nothing where nothing is said. */
   rowWorth?: () => bigint;
 }
@@ -77,7 +80,9 @@ export async function openSqliteLedger(
   options: SqliteLedgerOptions,
   left?: LeftStore,
 ): Promise<SqliteLedger> {
-  return new SqliteLedger(await openStore(options.path, options.now, left), options);
+  const { path, now, finalBlock } = options;
+  const keeping = finalBlock === undefined ? {} : { finalBlock };
+  return new SqliteLedger(await openStore(path, now, left, keeping), options);
 }
 
 export class SqliteLedger implements Ledger {
@@ -148,19 +153,23 @@ export class SqliteLedger implements Ledger {
   }
 
   unsettled(payer: Address): bigint {
-    const account = this.store.book.accounts.get(payer);
+    const account = accountOf(this.store.book, payer);
     return account ? outstandingOf(account) - this.#preholds.ofPayer(payer) : 0n;
   }
 
   knows(payer: Address, lane?: Hex): boolean {
-    const account = this.store.book.accounts.get(payer);
-    return account !== undefined && (lane === undefined || account.lanes.has(lane));
+    const { book } = this.store;
+    if (lane === undefined) return accountOf(book, payer) !== undefined;
+    return laneOf(book, payer, lane) !== undefined;
   }
 
   basis(payer: Address, lane: Hex, block: bigint): Promise<Basis> {
-    const account = this.store.book.accounts.get(payer);
+    // It may have to come back first, and its account with it.
+    const asked = laneOf(this.store.book, payer, lane);
+    const account = accountOf(this.store.book, payer);
     const settledHere = account ? account.settled - account.opened : 0n;
-    return Promise.resolve({ lanes: lanesToRead(account, lane, block), settledHere });
+    const lanes = lanesToRead(account, [lane, asked?.settled ?? null], block);
+    return Promise.resolve({ lanes, settledHere });
   }
 
   due(): Promise<DueLane[]> {
@@ -225,9 +234,10 @@ export class SqliteLedger implements Ledger {
     this.#preholds.close();
   }
 
-  async close(): Promise<void> {
+  /** @param isLeft another process goes on with the books */
+  async close(isLeft = false): Promise<void> {
     this.#preholds.close();
-    await this.store.close();
+    await this.store.close(isLeft);
   }
 
   #judge(draw: Draw, view: PayerView, source: Source): Judgement {
@@ -371,10 +381,10 @@ function openEntry(draw: Draw, view: PayerView): Entry {
  */
 function lanesToRead(
   account: Account | undefined,
-  lane: Hex,
+  asked: readonly [lane: Hex, settled: bigint | null],
   block: bigint,
 ): ReadonlyMap<Hex, bigint | null> {
-  const wanted = new Map([[lane, account?.lanes.get(lane)?.settled ?? null]]);
+  const wanted = new Map([asked]);
   for (const { lane: id, charged, held, settled } of account?.uneven ?? []) {
     if (charged + held !== settled) wanted.set(id, settled);
   }
@@ -384,6 +394,6 @@ function lanesToRead(
   return wanted;
 }
 
-function copyOf({ listed: _, ages: __, ...lane }: Lane): LaneState {
+function copyOf({ listed: _, ages: __, opened: ___, reserved: ____, ...lane }: Lane): LaneState {
   return { ...lane, segments: lane.segments.map((segment) => ({ ...segment })) };
 }

@@ -14,18 +14,20 @@ import { MACHINE_RETRY_SECONDS } from "../../limits_of_machine.ts";
 import { Ballast } from "./ballast.ts";
 import { fromRow, type Recorded, type Row, type StoredRow, toRow } from "./codec.ts";
 import { GroupCommit, type Until } from "./group_commit.ts";
+import { type ReadAhead, readBook, readOn } from "./book_reader.ts";
+import { type CheckpointParts, Checkpoints } from "./checkpoint.ts";
 import {
   apply,
   type Book,
   type ChargeEntry,
-  emptyBook,
   type Entry,
   type ReceiptFacts,
   type ReleaseEntry,
 } from "./journal.ts";
 import { handedOverText } from "./handed_over.ts";
 import { JournalTable, showHandedOver } from "./journal_table.ts";
-import { assertLedgerVersion, isThere } from "./version.ts";
+import { LaneTable, markIn, parkedIn } from "./lane_table.ts";
+import { assertLedgerVersion } from "./version.ts";
 
 /** Of a sync, seconds. */
 const SYNC_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
@@ -69,7 +71,14 @@ export interface Store {
   receipted(reservation: number): ReceiptedCharge | undefined;
   /** Past entries, oldest first. */
   read(filter: JournalFilter): Iterable<Recorded>;
-  close(): Promise<void>;
+  /** Rows up to this one are needed by no start. */
+  low(): number;
+  /** Keeps all lanes that have changed since the last time: no start has to replay them. */
+  checkpoint(): Promise<void>;
+  /** From now on `listener` hears of each checkpoint, with `low`; the next one waits for it. */
+  onCheckpoint(listener: (low: number) => unknown): void;
+  /** @param isLeft another process goes on with it, and has read what there is */
+  close(isLeft?: boolean): Promise<void>;
 }
 
 /** How the process before left a ledger that is opened. */
@@ -80,29 +89,10 @@ export interface LeftStore {
   readonly ahead: ReadAhead | null;
 }
 
-/** A ledger as it was at some time, so that only what came since is to be read. */
-export interface ReadAhead {
-  readonly book: Book;
-  /** The last row that it has. */
-  readonly seq: number;
-  close(): void;
-}
-
 const LEFT_ALONE: LeftStore = { isInUse: false, ahead: null };
 
-/**
- * Reads the ledger at `path` while a provider is writing it. Until it is closed the database stays
- * open, so that whoever closes it last need not put its log away while others wait.
- * @returns null when there is none yet
- */
-export function readAhead(path: string): ReadAhead | null {
-  if (!isThere(path)) return null;
-  assertLedgerVersion(path);
-  const database = new DatabaseSync(path, { readOnly: true });
-  const book = emptyBook();
-  const seq = replay(database, book, 0);
-  return { book, seq, close: () => database.close() };
-}
+/** How lanes are kept beside the journal. By default no block is so old that one can be parked. */
+export type Keeping = Partial<Pick<CheckpointParts, "finalBlock" | "pause" | "sliceLanes">>;
 
 /**
  * Opens (or creates) the ledger at `path` and releases what a crash left reserved.
@@ -114,14 +104,30 @@ export async function openStore(
   path: string,
   now: () => number = Date.now,
   { isInUse, ahead }: LeftStore = LEFT_ALONE,
+  keeping: Keeping = {},
 ): Promise<Store> {
   assertLedgerVersion(path);
   const table = await JournalTable.open(path);
-  const book = ahead?.book ?? emptyBook();
-  replay(table.database, book, ahead?.seq ?? 0);
+  const book = bookOf(table, ahead);
   const ballast = new Ballast(`${path}-ballast`);
   const syncs = new Distribution(SYNC_SECONDS);
   const commit = openCommit(table, ballast, syncs);
+  const listeners: ((low: number) => unknown)[] = [];
+  const checkpoints = new Checkpoints({
+    book,
+    lanes: new LaneTable(table.database),
+    inTransaction(work) {
+      commit.writeNow();
+      table.inTransaction(work);
+    },
+    moveMark: (mark) => table.moveMark(mark),
+    onMoved: async (low) => {
+      for (const listener of listeners) await listener(low);
+    },
+    finalBlock: () => -1n,
+    ...keeping,
+  });
+  checkpoints.noteEntries(uncounted(table));
   const store: Store = {
     book,
     ballast,
@@ -135,7 +141,9 @@ export async function openStore(
       } catch (error) {
         return Promise.reject(error);
       }
-      return commit.write(entries.map((entry) => toRow(entry, at)), until);
+      const written = commit.write(entries.map((entry) => toRow(entry, at)), until);
+      checkpoints.noteEntries(entries.length);
+      return written;
     },
     mark: () => commit.mark(),
     isOnDisk: (mark) => commit.isOnDisk(mark),
@@ -146,7 +154,13 @@ export async function openStore(
       return charge?.kind === "charge" && charge.facts ? charge as ReceiptedCharge : undefined;
     },
     read: (filter) => readRows(table.database, filter),
-    async close() {
+    low: () => markIn(table.database).low,
+    checkpoint: () => checkpoints.run(),
+    onCheckpoint: (listener) => void listeners.push(listener),
+    async close(isLeft = false) {
+      // A first one would keep the release before from going on, should this one not come to serve.
+      const isFirst = markIn(table.database).low === 0;
+      await (isLeft || isFirst ? checkpoints.giveUp() : checkpoints.close());
       await commit.close().finally(() => {
         ballast.leave();
         table.close();
@@ -155,6 +169,19 @@ export async function openStore(
   };
   if (!isInUse) await releaseAbandoned(store);
   return store;
+}
+
+function bookOf(table: JournalTable, ahead: ReadAhead | null): Book {
+  const { database } = table;
+  if (ahead === null || readOn(database, ahead) === null) return readBook(database).book;
+  ahead.book.parked = parkedIn(new LaneTable(database));
+  return ahead.book;
+}
+
+/** Rows that no checkpoint counts; of a ledger that never had one none are in a hurry. */
+function uncounted(table: JournalTable): number {
+  const { low } = markIn(table.database);
+  return low === 0 ? 0 : table.newest() - low;
 }
 
 /** Reads the ledger at `path` while a provider may be writing it; nothing is changed. */
@@ -212,18 +239,6 @@ async function releaseAbandoned({ book, write }: Store): Promise<void> {
     { kind: "release", payer, lane, reservation, reason: "restart" }
   ));
   if (abandoned.length > 0) await write(abandoned, "disk");
-}
-
-/** Applies what comes behind the row `after`. @returns the last row */
-function replay(database: DatabaseSync, book: Book, after: number): number {
-  const rows = database.prepare("SELECT * FROM journal WHERE seq > ? ORDER BY seq");
-  let seq = after;
-  for (const row of rows.iterate(after) as Iterable<unknown>) {
-    const recorded = fromRow(row as StoredRow);
-    apply(book, recorded, recorded.at.getTime());
-    seq = (row as { seq: number }).seq;
-  }
-  return seq;
 }
 
 function* readRows(database: DatabaseSync, filter: JournalFilter): Iterable<Recorded> {

@@ -1,12 +1,16 @@
 /**
  * What the rows of a ledger mean. Permits of version 1 had no epoch: the escrow that they were
- * signed for is another one, so nothing on them can be settled or compared here.
+ * signed for is another one, so nothing on them can be settled or compared here. Version 3 has
+ * lanes beside its rows (lane_table.ts), and may lack the rows that these count: whoever replays
+ * rows alone would misread it.
  */
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { KhachapuriError } from "../../errors.ts";
 
-export const LEDGER_VERSION = 2;
+export const LEDGER_VERSION = 3;
+/** Whose rows say everything. Such a ledger is read, and kept on until its lanes are complete. */
+export const ROWS_VERSION = 2;
 
 /**
  * Refuses a ledger that an earlier version kept; one without rows, or none at all, is as good as
@@ -15,11 +19,12 @@ export const LEDGER_VERSION = 2;
  */
 export function assertLedgerVersion(path: string): void {
   const version = versionOf(path);
-  if (version === null || version === LEDGER_VERSION) return;
-  const message = version < LEDGER_VERSION
+  if (version === null) return;
+  if (version >= ROWS_VERSION && version <= LEDGER_VERSION) return;
+  const message = version < ROWS_VERSION
     ? `${path} was kept for an earlier escrow, whose permits had no epoch`
     : `${path} was kept by a later release (version ${version})`;
-  const hints = version < LEDGER_VERSION
+  const hints = version < ROWS_VERSION
     ? ["settle what it holds with the release that wrote it", moveAway(path)]
     : ["run that release"];
   throw new KhachapuriError("invalid_config", message, { hints });
@@ -38,9 +43,11 @@ function versionOf(path: string): number | null {
   try {
     const table = "SELECT 1 FROM sqlite_master WHERE name = 'journal'";
     if (!database.prepare(table).get()) return null;
-    if (!database.prepare("SELECT 1 FROM journal LIMIT 1").get()) return null;
     const row = database.prepare("PRAGMA user_version").get() as { user_version: number };
-    return row.user_version;
+    // Rows that its lanes count may have gone.
+    const isWhole = row.user_version <= ROWS_VERSION;
+    const isEmpty = !database.prepare("SELECT 1 FROM journal LIMIT 1").get();
+    return isWhole && isEmpty ? null : row.user_version;
   } finally {
     database.close();
   }

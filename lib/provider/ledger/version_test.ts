@@ -52,5 +52,5 @@ Deno.test("one of an earlier escrow is refused by name, with what to do, and sta
 Deno.test("one of a later release is refused too", () =>
   inFile(async (path, edit) => {
     edit(`PRAGMA user_version = ${LEDGER_VERSION + 1}`);
-    await assert.rejects(openStore(path), { message: /kept by a later release \(version 3\)/ });
+    await assert.rejects(openStore(path), { message: /kept by a later release \(version 4\)/ });
   }));

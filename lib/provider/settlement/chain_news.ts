@@ -4,7 +4,7 @@ import type { BlockId } from "./known_blocks.ts";
 
 /** Who follows the chain, once the books that it tells are open; they ask it for the time. */
 export class ChainNews {
-  follower: Pick<Follower, "note" | "laterNow" | "isStandingStill"> | null = null;
+  follower: Pick<Follower, "note" | "laterNow" | "isStandingStill" | "finalBlock"> | null = null;
   readonly #early: BlockId[] = [];
 
   from(follower: NonNullable<ChainNews["follower"]>): void {

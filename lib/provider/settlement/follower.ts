@@ -102,6 +102,11 @@ export class Follower {
     return this.#read === null ? null : this.#upTo;
   }
 
+  /** Whatever blocks up to this one told stays as it is, and is not read again. */
+  finalBlock(): bigint {
+    return outOfReach(this.#trusted);
+  }
+
   /** How long ago the chain was last heard of, ms; Infinity when never. */
   ageMs(): number {
     return this.#head.ageMs();

@@ -121,6 +121,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       settleWindowSeconds: () => settlement.windowSeconds(),
       backlog: (lanes) => settlement.backlog(lanes),
       rowWorth: () => settlement.rowWorth(),
+      finalBlock: () => chainNews.follower?.finalBlock() ?? -1n,
       thawingPeriodSeconds: options.thawingPeriodSeconds,
       operatorLimits: () => watch.limits(),
     }, options.left),

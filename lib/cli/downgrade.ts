@@ -1,0 +1,45 @@
+/** `downgrade`: the provider's ledger as the release before this one reads it. */
+import { join } from "node:path";
+import { KhachapuriError } from "../errors.ts";
+import { LOCK_FILE, lockState } from "../provider/door/lock.ts";
+import { downgrade as downgradeLedger } from "../provider/ledger/downgrade.ts";
+import { isThere } from "../provider/ledger/version.ts";
+import { bookDir } from "./books.ts";
+import { defineCommand } from "./command.ts";
+
+export const downgrade = defineCommand({
+  usage: "[flags]",
+  details: [
+    "Has the ledger of this machine's provider be one that the release before this one reads. " +
+    "Stop the provider first, and put that release's file in place afterwards " +
+    "(`upgrade --rollback`).",
+    "What is due stays due, and nothing is charged twice. Where old entries were put away, each " +
+    "lane is written down by entries that come to what it is: those show no deployment, and " +
+    "receipts of runs before them are told no more.",
+    "To go forth again, start this release: it reads what that one has written.",
+  ],
+  examples: ["downgrade --home /var/lib/khachapuri"],
+  options: {},
+  positionals: { min: 0, max: 0 },
+  async run(context) {
+    const dir = await bookDir(context);
+    const path = join(dir, "ledger.db");
+    if (!isThere(path)) {
+      throw new KhachapuriError("not_found", `there is no ledger at ${path} yet`);
+    }
+    const lock = await lockState(join(dir, LOCK_FILE));
+    try {
+      const { version, written } = await downgradeLedger(path);
+      context.out.result({ path, version, written }, [
+        `ledger    ${path}`,
+        `version   ${version}`,
+        ...written > 0 ? [`written   ${written} entries, for those that were put away`] : [],
+        "",
+        "next:",
+        "  khachapuri upgrade --rollback, then start the provider",
+      ]);
+    } finally {
+      lock.release();
+    }
+  },
+});
