@@ -5,13 +5,12 @@
  * none before one that is there: that is the provider's loss and nobody else's.
  */
 import { DatabaseSync } from "node:sqlite";
-import type { Address, Hex } from "viem";
-import type { CidText } from "../../cid.ts";
 import { Distribution } from "../../distribution.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { isFull } from "../../files.ts";
 import { MACHINE_RETRY_SECONDS } from "../../limits_of_machine.ts";
 import { Ballast } from "./ballast.ts";
+import { Maintenance, type MaintenanceOptions } from "./archive/maintenance.ts";
 import { fromRow, type Recorded, type Row, type StoredRow, toRow } from "./codec.ts";
 import { GroupCommit, type Until } from "./group_commit.ts";
 import {
@@ -23,21 +22,14 @@ import {
   type ReceiptFacts,
   type ReleaseEntry,
 } from "./journal.ts";
-import { handedOverText } from "./handed_over.ts";
-import { JournalTable, showHandedOver } from "./journal_table.ts";
+import { type JournalFilter, readJournal, streamJournal } from "./journal_reader.ts";
+import { JournalTable } from "./journal_table.ts";
 import { assertLedgerVersion, isThere } from "./version.ts";
 
 /** Of a sync, seconds. */
 const SYNC_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 
-/** Which entries to read; without any member all of them. */
-export interface JournalFilter {
-  payer?: Address;
-  lane?: Hex;
-  /** Of runs of this deployment. */
-  cid?: CidText;
-  since?: Date;
-}
+export { type JournalFilter, readJournal };
 
 /** A charge for which there is a receipt. */
 export type ReceiptedCharge = Recorded & ChargeEntry & { facts: ReceiptFacts };
@@ -69,6 +61,11 @@ export interface Store {
   receipted(reservation: number): ReceiptedCharge | undefined;
   /** Past entries, oldest first. */
   read(filter: JournalFilter): Iterable<Recorded>;
+  /**
+   * Indexes the journal and archives its oldest rows, while calls go on; never rejects.
+   * @param low the row up to which a start needs none
+   */
+  maintain(low: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -87,6 +84,9 @@ export interface ReadAhead {
   readonly seq: number;
   close(): void;
 }
+
+/** How the journal is kept once it is long, where that is not as usual. */
+export type Upkeep = Partial<Pick<MaintenanceOptions, "policy" | "layout" | "rest" | "onTrouble">>;
 
 const LEFT_ALONE: LeftStore = { isInUse: false, ahead: null };
 
@@ -114,6 +114,7 @@ export async function openStore(
   path: string,
   now: () => number = Date.now,
   { isInUse, ahead }: LeftStore = LEFT_ALONE,
+  upkeep: Upkeep = {},
 ): Promise<Store> {
   assertLedgerVersion(path);
   const table = await JournalTable.open(path);
@@ -122,6 +123,8 @@ export async function openStore(
   const ballast = new Ballast(`${path}-ballast`);
   const syncs = new Distribution(SYNC_SECONDS);
   const commit = openCommit(table, ballast, syncs);
+  const { database } = table;
+  const maintenance = new Maintenance({ database, path, sync: () => table.sync(), ...upkeep });
   const store: Store = {
     book,
     ballast,
@@ -141,12 +144,14 @@ export async function openStore(
     isOnDisk: (mark) => commit.isOnDisk(mark),
     sync: () => commit.sync(),
     receipted(reservation) {
-      const row = table.receipted(reservation);
+      const row = table.receipted(reservation) ?? maintenance.receipt(reservation);
       const charge = row && fromRow(row);
       return charge?.kind === "charge" && charge.facts ? charge as ReceiptedCharge : undefined;
     },
-    read: (filter) => readRows(table.database, filter),
+    read: (filter) => streamJournal(path, filter),
+    maintain: (low) => maintenance.round(low),
     async close() {
+      await maintenance.stop();
       await commit.close().finally(() => {
         ballast.leave();
         table.close();
@@ -155,21 +160,6 @@ export async function openStore(
   };
   if (!isInUse) await releaseAbandoned(store);
   return store;
-}
-
-/** Reads the ledger at `path` while a provider may be writing it; nothing is changed. */
-export function readJournal(path: string, filter: JournalFilter): Recorded[] {
-  assertLedgerVersion(path);
-  // Before the table: what goes there meanwhile is not missed.
-  const handedOver = handedOverText(path);
-  const database = new DatabaseSync(path, { readOnly: true });
-  try {
-    database.exec("PRAGMA temp_store = MEMORY; BEGIN");
-    showHandedOver(database, handedOver);
-    return [...readRows(database, filter)];
-  } finally {
-    database.close();
-  }
 }
 
 function openCommit(
@@ -224,22 +214,4 @@ function replay(database: DatabaseSync, book: Book, after: number): number {
     seq = (row as { seq: number }).seq;
   }
   return seq;
-}
-
-function* readRows(database: DatabaseSync, filter: JournalFilter): Iterable<Recorded> {
-  const where: string[] = [];
-  const values: (string | number)[] = [];
-  const add = (clause: string, value: string | number) => {
-    where.push(clause);
-    values.push(value);
-  };
-  if (filter.payer) add("payer = ?", filter.payer);
-  if (filter.lane) add("lane = ?", filter.lane);
-  if (filter.since) add("at >= ?", filter.since.getTime());
-  if (filter.cid) {
-    add("reservation IN (SELECT reservation FROM journal WHERE deployment = ?)", filter.cid);
-  }
-  const condition = where.length > 0 ? `WHERE ${where.join(" AND ")}` : "";
-  const rows = database.prepare(`SELECT * FROM journal ${condition} ORDER BY seq`);
-  for (const row of rows.iterate(...values)) yield fromRow(row as unknown as StoredRow);
 }
