@@ -47,7 +47,13 @@ import type {
 import type { OperatorLimits } from "./operator_room.ts";
 import { type Pool, PreholdBook } from "./prehold.ts";
 import { inSlices } from "../../slices.ts";
-import { type LeftStore, openStore, type ReceiptedCharge, type Store } from "./store.ts";
+import {
+  type LeftStore,
+  openStore,
+  type ReceiptedCharge,
+  type Store,
+  type Upkeep,
+} from "./store.ts";
 
 export interface SqliteLedgerOptions {
   path: string;
@@ -66,6 +72,8 @@ export interface SqliteLedgerOptions {
   backlog?: (lanes: number) => number | null;
   /** What a row of a batch must be worth, USDC base units; nothing where nothing is said. */
   rowWorth?: () => bigint;
+  /** How its journal is kept once it is long. */
+  upkeep?: Upkeep;
 }
 
 /**
@@ -77,7 +85,10 @@ export async function openSqliteLedger(
   options: SqliteLedgerOptions,
   left?: LeftStore,
 ): Promise<SqliteLedger> {
-  return new SqliteLedger(await openStore(options.path, options.now, left), options);
+  return new SqliteLedger(
+    await openStore(options.path, options.now, left, options.upkeep),
+    options,
+  );
 }
 
 export class SqliteLedger implements Ledger {

@@ -7,7 +7,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { StoredRow } from "../codec.ts";
 import { type ArchivePolicy, Archiver } from "./archiver.ts";
 import { archivedReceipt } from "./receipts.ts";
-import { createArchive, LAYOUT, type Layout } from "./schema.ts";
+import { bordersOf, createArchive, LAYOUT, type Layout } from "./schema.ts";
 import { SpanIndex } from "./span_index.ts";
 
 /**
@@ -73,7 +73,7 @@ export class Maintenance {
   }
 
   async #work(): Promise<void> {
-    const { database, layout = LAYOUT, policy = ARCHIVE_POLICY, sync, rest = pause } = this.options;
+    const { database, policy = ARCHIVE_POLICY, sync, rest = pause } = this.options;
     let since = performance.now();
     const between = async () => {
       await rest(performance.now() - since);
@@ -84,7 +84,7 @@ export class Maintenance {
     await sync();
     await between();
     // Anew each time: what it remembers of a round that failed may not be in the database.
-    await new SpanIndex(database, layout).goOn(between);
+    await new SpanIndex(database, bordersOf(database)!.layout).goOn(between);
     await this.#archiver.goOn(this.#low, policy, between);
   }
 }

@@ -21,7 +21,7 @@ export function isPartys({ payer, lane, cid }: PartyFilter, [ofPayer, ofLane, of
 }
 
 /** With more a span is read as a whole: each look-up takes 3 µs. */
-const LOOKUPS_MAX = 256;
+const LOOKUPS_MOST = 256;
 
 /** The parties that a filter is about. More may come while it is read. */
 export class PartySet {
@@ -50,7 +50,7 @@ export class PartySet {
 
   #rowsIn(span: number): PartyRows[] {
     this.#learn();
-    const isFew = this.#ids.size <= LOOKUPS_MAX;
+    const isFew = this.#ids.size <= LOOKUPS_MOST;
     const found = isFew
       ? prepared(
         this.database,

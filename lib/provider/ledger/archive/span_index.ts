@@ -20,7 +20,7 @@ export type OpenRuns = Map<number, readonly [party: number, price: string]>;
 /** Parties that are written together, 3 µs each. */
 const PARTIES_AT_ONCE = 2_048;
 /** Parties that are remembered, some 300 bytes each. */
-const PARTIES_MAX = 50_000;
+const PARTIES_KEPT = 50_000;
 
 /** What is gathered of a span. */
 interface Span {
@@ -136,7 +136,7 @@ class Parties {
     if (known !== undefined) return known;
     this.#insert.run(...party);
     const { id } = this.#find.get(...party) as { id: number };
-    if (this.#known.size >= PARTIES_MAX) this.#known.clear();
+    if (this.#known.size >= PARTIES_KEPT) this.#known.clear();
     this.#known.set(text, id);
     return id;
   }
