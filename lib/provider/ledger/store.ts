@@ -159,6 +159,8 @@ export async function openStore(
     },
   };
   if (!isInUse) await releaseAbandoned(store);
+  // What a release without an index has left, however long it is, while calls are served.
+  void maintenance.round(0);
   return store;
 }
 

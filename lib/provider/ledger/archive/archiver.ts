@@ -7,6 +7,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
+import { isMissing } from "../../../files.ts";
 import { IS_RECEIPTED, isReceipted } from "../codec.ts";
 import { prepared } from "../prepared.ts";
 import { inTransaction } from "../transaction.ts";
@@ -23,7 +24,7 @@ import {
 import { type Rest, rowsOf } from "./span_index.ts";
 import { sumOf, totalsFrom, totalsText } from "./totals.ts";
 
-/** How much of a journal is kept, and where. */
+/** How much of a journal is kept. */
 export interface ArchivePolicy {
   /** The newest rows stay in the table, at least so many. */
   readonly rows: number;
@@ -59,7 +60,6 @@ export class Archiver {
    * @param low the row up to which a start needs none
    */
   async goOn(low: number, policy: ArchivePolicy, rest: Rest): Promise<void> {
-    await Deno.mkdir(this.#dir, { recursive: true, mode: 0o700 });
     await this.#sweep();
     await this.#clear(rest);
     while (this.#isDue(low, policy)) {
@@ -82,6 +82,7 @@ export class Archiver {
   async #archive({ archived, layout }: Borders, rest: Rest): Promise<void> {
     const { segmentRows, spanRows, blockRows } = layout;
     const [first, last] = [archived + 1, archived + segmentRows];
+    await Deno.mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const { parties, places } = await this.#partiesIn(first, last, spanRows, rest);
     using writer = new SegmentWriter(this.#dir, { kind: "rows", first, last, parties });
     for (let span = first; span < last; span += spanRows) {
@@ -276,6 +277,7 @@ export class Archiver {
   async #sweep(): Promise<void> {
     if (this.#isSwept) return;
     this.#isSwept = true;
+    if (await Deno.stat(this.#dir).then(() => false, isMissing)) return;
     const known = prepared(this.database, "SELECT kind, first, last FROM segments").all();
     const named = new Set(known.map((row) => segmentName(row as unknown as Named)));
     for await (const { name, isFile } of Deno.readDir(this.#dir)) {

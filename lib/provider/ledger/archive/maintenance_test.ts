@@ -79,11 +79,14 @@ Deno.test("whatever is archived, each reader finds what was written, once and in
       const source = entriesOf(random, CUSTOMERS);
       const policy = { ...KEEP_ALL, rows: random.between(0, 150) };
       const maintenance = journal.maintenance({ policy });
+      let low = 0;
       for (let round = 0; round < 6; round++) {
         journal.write(next(source, random.between(1, 200)));
         journal.write(next(source, random.between(1, 5)), false);
         assertReads(journal, random);
-        await maintenance.round(random.between(0, journal.table.newest()));
+        low = Math.max(low, random.between(0, journal.table.newest()));
+        await maintenance.round(low);
+        assert.ok(bordersOf(journal.table.database)!.archived <= low, "a start needs the rest");
         assertReads(journal, random);
       }
       assertReceipts(journal, maintenance);
@@ -181,5 +184,52 @@ Deno.test("a reader that takes its time sees each row once, while rows move bene
       assert.deepEqual(found, all.slice(0, found.length), JSON.stringify(filter));
     }
     assert.ok(bordersOf(journal.table.database)!.archived > 500);
+    journal.close();
+  }));
+
+Deno.test("once it archives, the database grows no more but for its index", () =>
+  inFolder(async (dir) => {
+    const journal = await LongJournal.open(`${dir}/ledger.db`);
+    const source = entriesOf(seededRandom("archive growth"), CUSTOMERS);
+    const layout = { blockRows: 64, spanRows: 512, segmentRows: 1_024 };
+    const policy = { rows: 2_000, archiveBytes: 100_000, receiptBytes: 50_000 };
+    const maintenance = journal.maintenance({ policy, layout });
+    const pages: number[] = [];
+    for (let round = 0; round < 16; round++) {
+      journal.write(next(source, 1_500));
+      await maintenance.round(journal.table.newest());
+      const { n } = journal.table.database.prepare("SELECT page_count AS n FROM pragma_page_count")
+        .get() as { n: number };
+      pages.push(n);
+    }
+    assert.ok(pages.at(-1)! <= 1.1 * pages[5]!, String(pages));
+    const files = await Array.fromAsync(Deno.readDir(archiveDir(journal.path)));
+    const bytes = files.map(({ name }) => Deno.statSync(join(archiveDir(journal.path), name)).size);
+    // The last that went are still there, for who has just read their names.
+    assert.ok(bytes.reduce((sum, each) => sum + each, 0) < 300_000);
+    journal.close();
+  }));
+
+Deno.test("a round that is stopped in its midst writes nothing more, and the next life goes on", () =>
+  inFolder(async (dir) => {
+    const random = seededRandom("archive stops");
+    const journal = await LongJournal.open(`${dir}/ledger.db`);
+    journal.write(next(entriesOf(random, CUSTOMERS), 400));
+    let slices = 0;
+    let stopped: Promise<void> | null = null;
+    const first = journal.maintenance({
+      policy: KEEP_ALL,
+      rest: () => {
+        if (++slices === 20) stopped = first.stop();
+        return Promise.resolve();
+      },
+    });
+    await first.round(400);
+    await stopped;
+    assert.equal(slices, 20);
+    assertReads(journal, random);
+    await journal.maintenance({ policy: KEEP_ALL }).round(400);
+    assertReads(journal, random);
+    assert.ok(bordersOf(journal.table.database)!.archived > 300);
     journal.close();
   }));
