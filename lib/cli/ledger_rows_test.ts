@@ -55,11 +55,11 @@ Deno.test("the first line goes out before the second entry is read", () =>
     for (const isJson of [true, false]) {
       const { writes, out } = heard(isJson);
       const entries = read();
-      function* watched() {
+      const watched = function* () {
         yield entries[0]!;
         assert.equal(writes.length, 1);
         yield* entries.slice(1);
-      }
+      };
       if (isJson) out.jsonList("entries", rowsOf(watched()));
       else out.lines(textLines(rowsOf(watched())));
       assert.ok(writes.length > 1);

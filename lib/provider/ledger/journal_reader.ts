@@ -31,8 +31,8 @@ export interface ReadCounts {
   blocks: number;
 }
 
-/** Rows of a piece at most: some 5 ms, and half a megabyte. */
-const PIECE_ROWS = 1_024;
+/** Rows of a piece at most, 2 ms: few enough to be garbage while they are young. */
+const PIECE_ROWS = 256;
 
 /** Entries up to now, oldest first, of the ledger at `path`; nothing is changed. */
 export function* streamJournal(
