@@ -38,6 +38,8 @@ const contractsShape = v.strictObject({
 const numberWithin = (min: number, max: number) =>
   v.pipe(v.number(), v.integer("not a whole number"), v.minValue(min), v.maxValue(max));
 
+const gigabytes = v.pipe(v.number(), v.minValue(0), v.maxValue(1_000_000));
+
 const positive = (max: number) => numberWithin(1, max);
 
 const patternShape = v.pipe(
@@ -155,6 +157,18 @@ const providerFields = v.strictObject({
       headSecondsMax: v.optional(positive(86_400)),
       /** A transaction that is not mined after so many seconds gets a higher fee. */
       stuckSeconds: v.optional(positive(3_600), 30),
+    }),
+    {},
+  ),
+  /** How much of the ledger's journal is kept; docs/provider.md has the figures. */
+  ledger: v.optional(
+    v.strictObject({
+      /** The newest entries stay in the ledger's table; those before go into its archive. */
+      rows: v.optional(numberWithin(100_000, 1_000_000_000), 3_000_000),
+      /** Files of the archive; beyond it the oldest go, and only their sums are kept, */
+      archiveGb: v.optional(gigabytes, 14),
+      /** and those of their charges that have a receipt, up to so much. */
+      receiptGb: v.optional(gigabytes, 2),
     }),
     {},
   ),

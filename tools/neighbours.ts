@@ -57,6 +57,14 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/door/pay_style.ts": "text: pay_page_test.ts has it on a page",
   "lib/provider/http/page_scripts.ts": "generated: tools/page_scripts_test.ts makes it again",
   "lib/provider/http/page_style.ts": "text: page_html_test.ts has it on a page, and its contrasts",
+  "lib/provider/ledger/prepared.ts": "every reading of journal_reader_test.ts prepares by it",
+  "lib/provider/ledger/transaction.ts": "journal_table_test.ts and maintenance_test.ts write by it",
+  "lib/provider/ledger/archive/archiver.ts": "maintenance_test.ts has it crash at every step",
+  "lib/provider/ledger/archive/party_set.ts": "journal_reader_test.ts filters by it",
+  "lib/provider/ledger/archive/receipts.ts": "maintenance_test.ts asks it for each receipt",
+  "lib/provider/ledger/archive/schema.ts": "tables and borders, which maintenance_test.ts moves",
+  "lib/provider/ledger/archive/span_index.ts": "journal_reader_test.ts counts what it saves",
+  "lib/provider/ledger/archive/totals.ts": "proof_test.ts proves the journal by it",
   "lib/provider/ledger/purchase_rows.ts":
     "rows of the book that purchases_test.ts and purchases_model_test.ts write and read",
   "lib/provider/money/exact/failure.ts":

@@ -5,64 +5,36 @@ import { thawingPeriod } from "../chain/escrow.ts";
 import { formatUsdc } from "../chain/usdc.ts";
 import { askProvider } from "../client/provider_http.ts";
 import { requireProvider } from "../config.ts";
-import { creditsCount } from "../credits_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import { PROVIDER_JSON_BYTES_MAX, SETTLE_TIMEOUT_MS } from "../limits.ts";
 import { createLog } from "../log.ts";
-import type { Recorded } from "../provider/ledger/codec.ts";
-import { type JournalFilter, readJournal } from "../provider/ledger/store.ts";
+import { type JournalProof, proveJournal } from "../provider/ledger/archive/proof.ts";
+import { type JournalFilter, streamJournal } from "../provider/ledger/journal_reader.ts";
 import { holderOf, LOCK_FILE, lockState } from "../provider/door/lock.ts";
-import { UINT128_MAX } from "../permit.ts";
-import { timeText } from "../time_text.ts";
 import { openPayments } from "../provider/settlement/payments.ts";
 import { OWNER_REQUEST_SECONDS, signOwnerRequest } from "../spec/owner_request.ts";
 import { askControl } from "../provider/control/control_client.ts";
 import { bookDir, operatorOf } from "./books.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { csvLines, rowsOf, textLines } from "./ledger_rows.ts";
+import type { Output } from "./output.ts";
 import { cidOf } from "./own_deployment.ts";
 import { addressOf } from "./parties.ts";
 
-/** One entry as it is printed: flat, without a permit's signature. */
-interface LedgerRow {
-  seq: number;
-  at: string;
-  kind: Recorded["kind"];
-  payer: string;
-  lane: string;
-  reservation: number | null;
-  deployment: string | null;
-  /** USDC base units. */
-  price: bigint | null;
-  /** The lane's counter, charged or settled by the kind of entry; of a permit, its credits. */
-  credits: bigint | null;
-  detail: string | null;
-  transaction: string | null;
-}
-
-const COLUMNS: readonly (keyof LedgerRow)[] = [
-  "seq",
-  "at",
-  "kind",
-  "payer",
-  "lane",
-  "reservation",
-  "deployment",
-  "price",
-  "credits",
-  "detail",
-  "transaction",
-];
-
 export const ledger = defineCommand({
-  usage: "[--payer ADDRESS] [--deployment CID] [--lane HASH] [--since TIME] [--csv]",
+  usage: "[--payer ADDRESS] [--deployment CID] [--lane HASH] [--since TIME] [--csv] | --verify",
   details: [
     "Prints the journal of this machine's provider, oldest first: what was opened, reserved, " +
-    "charged, released, settled and skipped. It may be read while the provider runs.",
+    "charged, released, settled and skipped. It may be read while the provider runs, also what " +
+    "is in the archive by now.",
+    "With --verify it prints no entry: it reads the archive's files back, compares them with what " +
+    "was written, counts all again, and tells the first difference.",
   ],
   examples: [
     "ledger --since 2026-01-01",
     "ledger --payer 0x7099…79C8 --csv",
     "ledger --deployment bafkrei… --json",
+    "ledger --verify",
   ],
   options: {
     payer: { type: "string", value: "ADDRESS", description: "of this payer" },
@@ -70,15 +42,16 @@ export const ledger = defineCommand({
     lane: { type: "string", value: "HASH", description: "of this lane" },
     since: { type: "string", value: "TIME", description: "ISO 8601; from then on" },
     csv: { type: "boolean", description: "comma-separated, with a head" },
+    verify: { type: "boolean", description: "prove that the journal is whole" },
   },
   positionals: { min: 0, max: 0 },
   async run(context, { options }) {
     const filter = filterOf(options);
-    const path = join(await bookDir(context), "ledger.db");
-    const rows = readJournal(await existing(path), filter).map(rowOf);
-    if (options.csv && !context.out.isJson) {
-      for (const line of csvLines(rows)) context.out.line(line);
-    } else context.out.result({ entries: rows }, rows.map(lineOf));
+    const path = await existing(join(await bookDir(context), "ledger.db"));
+    if (options.verify) return tellProof(context.out, await proveJournal(path));
+    const rows = rowsOf(streamJournal(path, filter));
+    if (context.out.isJson) context.out.jsonList("entries", rows);
+    else context.out.lines(options.csv ? csvLines(rows) : textLines(rows));
   },
 });
 
@@ -103,6 +76,16 @@ function filterOf(
   };
 }
 
+function tellProof(out: Output, { rows, archived, gone, segments, held }: JournalProof): void {
+  out.result({ rows, archived, gone, segments, held }, [
+    `proved    ${rows} rows, of them ${archived} in ${segments} files of the archive`,
+    ...(gone > 0
+      ? [`gone      ${gone} rows before those, by the policy; their sums are kept`]
+      : []),
+    `held      ${formatUsdc(held)} USDC, for runs that have not ended`,
+  ]);
+}
+
 async function existing(path: string): Promise<string> {
   await Deno.stat(path).catch(() => {
     throw new KhachapuriError("not_found", `there is no ledger at ${path} yet`, {
@@ -110,75 +93,6 @@ async function existing(path: string): Promise<string> {
     });
   });
   return path;
-}
-
-function rowOf(entry: Recorded): LedgerRow {
-  const { seq, kind, payer, lane } = entry;
-  const row = {
-    seq,
-    at: entry.at.toISOString(),
-    kind,
-    payer,
-    lane,
-    reservation: null,
-    deployment: null,
-    price: null,
-    credits: null,
-    detail: null,
-    transaction: null,
-  };
-  switch (entry.kind) {
-    case "open":
-      return { ...row, credits: entry.charged };
-    case "permit": {
-      const { price, credits, deadline, epoch } = entry.permit;
-      return { ...row, price, credits, detail: `deadline ${timeText(deadline)}, epoch ${epoch}` };
-    }
-    case "reserve": {
-      const { reservation, cid: deployment, price } = entry;
-      return { ...row, reservation, deployment, price };
-    }
-    case "charge": {
-      const { reservation, outcome, facts } = entry;
-      return { ...row, reservation, detail: outcome, credits: facts?.charged ?? null };
-    }
-    case "release":
-      return { ...row, reservation: entry.reservation, detail: entry.reason };
-    case "settle": {
-      const { settled: credits, block, transaction } = entry;
-      return { ...row, credits, detail: `block ${block}`, transaction };
-    }
-    case "skip": {
-      const { charged: credits, reason, transaction } = entry;
-      return { ...row, credits, detail: reason, transaction };
-    }
-  }
-}
-
-function lineOf(row: LedgerRow): string {
-  const { seq, at, kind, payer, lane, reservation, deployment, price, credits, detail } = row;
-  const facts = [
-    reservation === null ? null : `#${reservation}`,
-    credits === null ? null : `credits ${creditsCount(credits)}`,
-    price === null ? null : `${formatUsdc(price)} USDC`,
-    deployment,
-    detail,
-    row.transaction,
-  ].filter((fact) => fact !== null);
-  const head = `${String(seq).padStart(6)} ${at} ${kind.padEnd(7)}`;
-  return `${head} ${payer} ${lane.slice(0, 10)}… ${facts.join(" ")}`;
-}
-
-/** RFC 4180. */
-function csvLines(rows: readonly LedgerRow[]): string[] {
-  const cell = (value: unknown) => {
-    const text = value === UINT128_MAX ? "unlimited" : String(value ?? "");
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [
-    COLUMNS.join(),
-    ...rows.map((row) => COLUMNS.map((column) => cell(row[column])).join()),
-  ];
 }
 
 export const settle = defineCommand({

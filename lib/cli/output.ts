@@ -20,6 +20,10 @@ export interface Output {
   row(value: unknown): void;
   /** The result both ways: `json` under `--json`, else the human lines. */
   result(json: unknown, lines: readonly string[]): void;
+  /** Any number of human lines on stdout, printed while they come; nothing under `--json`. */
+  lines(lines: Iterable<string>): void;
+  /** The result `{ [name]: [...] }` under `--json`, printed while its items come. */
+  jsonList(name: string, items: Iterable<unknown>): void;
   /** Raw bytes on stdout, for output that is not ours (a program's answer). */
   bytes(bytes: Uint8Array): void;
   /** Raw bytes on stderr (a program's own messages). */
@@ -36,6 +40,40 @@ export interface Output {
 export function jsonText(value: unknown, indent = 2): string {
   const plain = (_: string, item: unknown) => typeof item === "bigint" ? String(item) : item;
   return `${JSON.stringify(value, plain, indent)}\n`;
+}
+
+/** `{ [name]: [...items] }` as `jsonText` has it, in pieces. */
+function* jsonListPieces(name: string, items: Iterable<unknown>): Generator<string> {
+  const indent = (value: unknown) => jsonText(value).trimEnd().replaceAll("\n", "\n    ");
+  let count = 0;
+  for (const item of items) {
+    yield count++ === 0 ? `{\n  ${JSON.stringify(name)}: [\n    ` : ",\n    ";
+    yield indent(item);
+  }
+  yield count === 0 ? jsonText({ [name]: [] }) : "\n  ]\n}\n";
+}
+
+/** What is printed piece by piece goes out once there is so much of it, characters, */
+const PIECES_CHARACTERS = 65_536;
+/** or when the last went so long ago, ms. */
+const PIECES_MS = 100;
+
+/** Pieces joined, so that not each is a write of its own; the first goes at once. */
+function* joined(pieces: Iterable<string>): Generator<string> {
+  let text = "";
+  let since = -Infinity;
+  for (const piece of pieces) {
+    text += piece;
+    if (text.length < PIECES_CHARACTERS && performance.now() - since < PIECES_MS) continue;
+    yield text;
+    text = "";
+    since = performance.now();
+  }
+  if (text !== "") yield text;
+}
+
+function* linesOf(lines: Iterable<string>): Generator<string> {
+  for (const line of lines) yield `${line}\n`;
 }
 
 /** Where several were asked and all failed, as gateways are: what each of them said. */
@@ -76,6 +114,18 @@ export function createOutput(world: Pick<World, "stdout" | "stderr">, isJson: bo
     result: (json, lines) => {
       if (isJson) out.json(json);
       else for (const line of lines) out.line(line);
+    },
+    lines: (lines) => {
+      if (isJson) return;
+      for (const text of joined(linesOf(lines))) print(stdout, text);
+    },
+    jsonList: (name, items) => {
+      if (!isJson) return;
+      for (const text of joined(jsonListPieces(name, items))) {
+        // A failure that comes before the first item is a document of its own.
+        hasDocument = true;
+        print(stdout, text);
+      }
     },
     bytes: (bytes) => write(stdout, bytes),
     errorBytes: (bytes) => write(stderr, bytes),

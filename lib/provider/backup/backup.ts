@@ -53,11 +53,15 @@ async function fill(
   const belongs = belongsTo(config, withContent);
   const madeAt = now();
   const files: ManifestFile[] = [];
-  const found: Found[] = [];
-  for (const place of places) for await (const file of filesIn(place, belongs)) found.push(file);
-  for (const file of inOrder(found)) {
-    const added = await add(archive, file, scratch);
-    if (added) files.push(added);
+  for (const isNext of TURNS) {
+    // Looked for anew in each turn: what comes meanwhile may be in a database of the turn before.
+    for (const place of places) {
+      for await (const file of filesIn(place, belongs)) {
+        if (!isNext(file)) continue;
+        const added = await add(archive, file, scratch);
+        if (added) files.push(added);
+      }
+    }
   }
   const manifest: Manifest = {
     version: BACKUP_VERSION,
@@ -73,14 +77,20 @@ async function fill(
   return manifest;
 }
 
+const isHandedOver = ({ path }: Found) => path.endsWith("-handed-over");
+const isArchived = ({ path }: Found) => ARCHIVE.test(path);
+/** A segment of the ledger's archive. */
+const ARCHIVE = /\/book\/archive\/[^/]+$/;
+
 /**
- * What a ledger has handed over and not put into its table comes before the table: a row that goes
- * there meanwhile is then in both, which the ledger knows, and never in neither.
+ * A row of a ledger goes from where it was handed over to the table, and from there to the archive.
+ * In this order it may be found in two of them, which the ledger knows, and never in none.
  */
-function inOrder(found: readonly Found[]): Found[] {
-  const isEarly = ({ path }: Found) => path.endsWith("-handed-over");
-  return [...found.filter(isEarly), ...found.filter((file) => !isEarly(file))];
-}
+const TURNS: readonly ((file: Found) => boolean)[] = [
+  isHandedOver,
+  (file) => !isHandedOver(file) && !isArchived(file),
+  isArchived,
+];
 
 /** Null where the file is gone by now, or is shorter than it was a moment ago. */
 async function add(

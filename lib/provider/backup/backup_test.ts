@@ -4,8 +4,10 @@ import { dirname, join } from "node:path";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { ACCOUNTS } from "../../../worlds/chain/people.ts";
 import { hearLog } from "../../../worlds/heard_log.ts";
-import { makeFolder } from "../../../worlds/home.ts";
+import { inFolder, makeFolder } from "../../../worlds/home.ts";
+import { entriesOf, LongJournal, next } from "../../../worlds/long_journal.ts";
 import { openProviderHome, type ProviderHome } from "../../../worlds/provider_home.ts";
+import { seededRandom } from "../../../worlds/random.ts";
 import { parseConfig, readConfig } from "../../config.ts";
 import { startProvider } from "../door/serve.ts";
 import { readJournal } from "../ledger/store.ts";
@@ -187,3 +189,38 @@ Deno.test("state and keys outside the home are in it, and go back to where they 
   );
   assert.equal(config.provider?.stateDir, stateDir);
 });
+
+Deno.test("a backup made while rows go into the archive holds the journal up to its moment", () =>
+  inFolder(async (elsewhere) => {
+    await using home = await openProviderHome();
+    await home.write(NEVER);
+    await Deno.mkdir(join(home.dir, "state/book"), { recursive: true });
+    const journal = await LongJournal.open(join(home.dir, "state/book/ledger.db"));
+    const customers = { payers: 3, deployments: 2, receipts: 0.3 };
+    const source = entriesOf(seededRandom("backups"), customers);
+    const policy = { rows: 50, archiveBytes: Infinity, receiptBytes: Infinity };
+    const maintenance = journal.maintenance({ policy });
+    journal.write(next(source, 400));
+    await maintenance.round(400);
+    let isOver = false;
+    const writing = (async () => {
+      while (!isOver) {
+        journal.write(next(source, 40));
+        await maintenance.round(journal.table.newest());
+      }
+    })();
+    for (let nth = 0; nth < 4; nth++) {
+      const before = journal.entries.length;
+      const bytes = await madeOf(home);
+      const other = join(elsewhere, String(nth));
+      await restoreTo(other, bytes);
+      const restored = journalOf(other);
+      assert.ok(restored.length >= before);
+      const files = await Array.fromAsync(Deno.readDir(join(other, "state/book/archive")));
+      assert.ok(files.length > 0);
+      assert.deepEqual(restored, journalOf(home.dir).slice(0, restored.length));
+    }
+    isOver = true;
+    await writing;
+    journal.close();
+  }));

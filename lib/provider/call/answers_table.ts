@@ -9,7 +9,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Address } from "viem";
-import { inTransaction } from "../../in_transaction.ts";
+import { inTransaction } from "../../transaction.ts";
 import { IDEMPOTENCY_PAYER_BYTES_MAX, IDEMPOTENCY_WINDOW_MS } from "../../limits.ts";
 import { IDEMPOTENCY_ANSWERS_MAX, IDEMPOTENCY_BYTES_MAX } from "../../limits_of_books.ts";
 

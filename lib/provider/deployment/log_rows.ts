@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { CidText } from "../../cid.ts";
-import { inTransaction } from "../../in_transaction.ts";
+import { inTransaction } from "../../transaction.ts";
 
 export interface LogRow {
   /** In the order in which rows were written, in all tables of one log. */

@@ -2,7 +2,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
-import { inTransaction } from "../../in_transaction.ts";
+import { inTransaction } from "../../transaction.ts";
 import { REGISTRATIONS_REMEMBERED_MAX } from "../../limits.ts";
 import { Abouts } from "./abouts.ts";
 import type { Agreements } from "./agreements.ts";

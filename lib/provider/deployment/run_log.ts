@@ -7,7 +7,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 import type { EgressRecord } from "../../../sandbox/egress_tally.ts";
 import type { CidText } from "../../cid.ts";
-import { inTransaction } from "../../in_transaction.ts";
+import { inTransaction } from "../../transaction.ts";
 import { RUN_LOG_BYTES_MAX, RUN_LOG_RUNS_MAX } from "../../limits.ts";
 import { DEPLOYMENTS_REMEMBERED_MAX } from "../../limits_of_books.ts";
 import {

@@ -8,7 +8,7 @@ import type { Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import type { Keep } from "../../keep.ts";
 import { durably } from "../../durably.ts";
-import { inTransaction } from "../../in_transaction.ts";
+import { inTransaction } from "../../transaction.ts";
 import { DEPLOYMENTS_REMEMBERED_MAX } from "../../limits_of_books.ts";
 import { Lru } from "../../lru.ts";
 import { agreementsIn, tariffsIn } from "./agreements.ts";

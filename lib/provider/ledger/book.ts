@@ -188,3 +188,22 @@ function emptyAccount(parked: ParkedSums = { lanes: 0, opened: 0n, charged: 0n }
     settledLately: null,
   };
 }
+
+/**
+ * The lanes whose counter at `block` may differ from ours: what is not level, and what was settled
+ * later. On every other lane the escrow has taken exactly what runs have used.
+ */
+export function lanesToRead(
+  account: Account | undefined,
+  asked: readonly [lane: Hex, settled: bigint | null],
+  block: bigint,
+): ReadonlyMap<Hex, bigint | null> {
+  const wanted = new Map([asked]);
+  for (const { lane: id, charged, held, settled } of account?.uneven ?? []) {
+    if (charged + held !== settled) wanted.set(id, settled);
+  }
+  for (const known of account?.settledLately?.above(block) ?? []) {
+    wanted.set(known.lane, known.settled);
+  }
+  return wanted;
+}

@@ -58,6 +58,11 @@ export const SCHEMA = `
 /** In SQL: whether a row is a charge with a receipt, whose detail is a list (`chargeDetail`). */
 export const IS_RECEIPTED = "kind = 'charge' AND detail LIKE '[%'";
 
+/** The same of a row that is here. */
+export function isReceipted({ kind, detail }: Pick<StoredRow, "kind" | "detail">): boolean {
+  return kind === "charge" && detail !== null && detail.startsWith("[");
+}
+
 /** @param at Unix ms */
 export function toRow(entry: Entry, at: number): Row {
   const { kind, payer, lane } = entry;
@@ -81,6 +86,13 @@ export function toRow(entry: Entry, at: number): Row {
       return [at, kind, payer, lane, null, null, String(entry.charged), detail];
     }
   }
+}
+
+/** A row as SQLite would give it back. */
+export function storedRow(seq: number, row: Row): StoredRow {
+  const [at, kind, payer, lane, reservation, deployment, amount, detail] = row;
+  const columns = { seq, at, kind, payer, lane, reservation, deployment, amount, detail };
+  return columns as StoredRow;
 }
 
 /** @throws Error when the row is none of ours */

@@ -7,6 +7,9 @@
 import { DatabaseSync } from "node:sqlite";
 import { zeroHash } from "viem";
 import type { CidText } from "../../cid.ts";
+import { breathe } from "../../slices.ts";
+import { putBack } from "./archive/put_back.ts";
+import { bordersOf } from "./archive/schema.ts";
 import { toRow } from "./codec.ts";
 import type { Entry } from "./entries.ts";
 import { prepare } from "./journal_table.ts";
@@ -43,7 +46,9 @@ export async function downgrade(path: string): Promise<Downgraded> {
   await store.checkpoint().finally(() => store.close());
   const database = new DatabaseSync(path);
   try {
-    database.exec("PRAGMA synchronous = FULL; BEGIN IMMEDIATE");
+    database.exec("PRAGMA synchronous = FULL");
+    if (bordersOf(database)?.dropped === 0) await putBack(database, path, breathe);
+    database.exec("BEGIN IMMEDIATE");
     const written = isWhole(database, last) ? 0 : writeAnew(database, last);
     for (const table of tablesOf(database)) {
       if (!ROW_TABLES.includes(table)) database.exec(`DROP TABLE "${table}"`);
@@ -68,7 +73,7 @@ function writeAnew(database: DatabaseSync, last: number): number {
     INSERT INTO ${LEFT_ROWS} SELECT * FROM journal;
     DELETE FROM journal;
   `);
-  const insert = prepare(database, "main.journal", 1);
+  const insert = prepare(database, 1);
   let seq = last;
   let { nextReservation } = markIn(database);
   let some: Lane | null = null;

@@ -24,6 +24,7 @@ import {
   accountOf,
   apply,
   type Book,
+  type ChargeEntry,
   emptyBook,
   type Entry,
   type LaneId,
@@ -180,7 +181,7 @@ Deno.test("no receipt of an earlier run is told of a later one after the way bac
   inFolder(async (path) => {
     const store = await openStore(path, () => NOW_MS);
     const facts = { ...RUN, cid: CID, price: 5n, charged: 1n };
-    const [reserve, charge] = sale(1) as [Entry, Entry];
+    const [reserve, charge] = sale(1) as [Entry, ChargeEntry];
     await store.write(
       [{ kind: "open", ...ID, charged: 0n }, reserve, { ...charge, facts }],
       "disk",

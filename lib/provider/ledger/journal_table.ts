@@ -8,6 +8,7 @@ import { type Durable, openDurable } from "./durable.ts";
 import { HandedOver, handedOver, handedOverText } from "./handed_over.ts";
 import { Receipted, RECEIPTED_SCHEMA } from "./receipted.ts";
 import { LANES_SCHEMA, type Mark, markIn, moveMark } from "./lane_table.ts";
+import { inTransaction } from "../../transaction.ts";
 import { LEDGER_VERSION, ROWS_VERSION } from "./version.ts";
 
 /** Rows that one statement inserts. */
@@ -24,7 +25,7 @@ export class JournalTable {
 
   private constructor(private readonly durable: Durable, path: string) {
     const { database } = durable;
-    this.#receipted = new Receipted(database, markIn(database).low);
+    this.#receipted = new Receipted(database);
     this.#newest = newestIn(database);
     this.#rows = [...handedOver(handedOverText(path), this.#newest)?.rows ?? []];
     this.#handedOver = new HandedOver(path);
@@ -88,7 +89,6 @@ export class JournalTable {
   /** No start needs what is up to the mark any more. */
   moveMark(mark: Mark): void {
     this.#putIn();
-    this.#receipted.noteUpTo(mark.low);
     inTransaction(this.durable.database, () => moveMark(this.durable.database, mark));
   }
 
@@ -110,22 +110,8 @@ export class JournalTable {
   }
 }
 
-/** Has what another process may only have handed over show up in `journal`, for this connection. */
-export function showHandedOver(database: DatabaseSync, text: string): void {
-  const batch = handedOver(text, newestIn(database));
-  if (batch === null) return;
-  database.exec(`
-    CREATE TEMP TABLE handed_over AS SELECT * FROM main.journal LIMIT 0;
-  `);
-  insertRows(batch.rows, batch.seq, database, [], "handed_over");
-  database.exec(`
-    CREATE TEMP VIEW journal AS
-    SELECT * FROM main.journal UNION ALL SELECT * FROM temp.handed_over
-  `);
-}
-
 function newestIn(database: DatabaseSync): number {
-  const row = database.prepare("SELECT MAX(seq) AS seq FROM main.journal").get();
+  const row = database.prepare("SELECT MAX(seq) AS seq FROM journal").get();
   // Of a journal whose rows have all gone the mark tells the number of the last.
   return (row as { seq: number | null }).seq ?? markIn(database).low;
 }
@@ -139,11 +125,10 @@ function insertRows(
   firstSeq: number,
   database: DatabaseSync,
   statements: StatementSync[],
-  table = "main.journal",
 ): void {
   const insert = (from: number) => {
     const some = rows.slice(from, from + INSERT_ROWS);
-    const statement = statements[some.length] ??= prepare(database, table, some.length);
+    const statement = statements[some.length] ??= prepare(database, some.length);
     statement.run(...some.flatMap((row, at) => [firstSeq + from + at, ...row]));
   };
   if (rows.length <= INSERT_ROWS) return insert(0);
@@ -153,22 +138,10 @@ function insertRows(
 }
 
 /** What inserts so many rows, each its number first. */
-export function prepare(database: DatabaseSync, table: string, rows: number): StatementSync {
+export function prepare(database: DatabaseSync, rows: number): StatementSync {
   const columns = `seq, ${COLUMNS}`;
   const placeholders = `(${columns.split(", ").map(() => "?").join(", ")})`;
   return database.prepare(
-    `INSERT INTO ${table} (${columns}) VALUES ${Array(rows).fill(placeholders).join(", ")}`,
+    `INSERT INTO journal (${columns}) VALUES ${Array(rows).fill(placeholders).join(", ")}`,
   );
-}
-
-function inTransaction(database: DatabaseSync, work: () => void): void {
-  if (database.isTransaction) return work();
-  database.exec("BEGIN IMMEDIATE");
-  try {
-    work();
-    database.exec("COMMIT");
-  } catch (error) {
-    if (database.isTransaction) database.exec("ROLLBACK");
-    throw error;
-  }
 }

@@ -49,3 +49,16 @@ Deno.test("charges are noted many at a time, while nobody asks", () => {
   assert.equal(noted(), 300);
   assert.equal(receipted.find(599)?.reservation, 599);
 });
+
+Deno.test("rows that were left are looked at in pieces, and by no life twice", () => {
+  const { database, noted } = openJournal(10_000);
+  const first = new Receipted(database);
+  first.goOn(20_000);
+  assert.equal(noted(), 2_048);
+  const next = new Receipted(database);
+  // What is in the archive is found there.
+  database.exec("DELETE FROM receipted; DELETE FROM journal WHERE seq <= 8192");
+  next.goOn(20_000);
+  assert.equal(noted(), 2_048);
+  assert.equal(next.find(9_999)?.reservation, 9_999);
+});

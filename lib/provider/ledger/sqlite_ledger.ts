@@ -32,6 +32,7 @@ import {
   permitsWith,
   type ReserveEntry,
 } from "./journal.ts";
+import { lanesToRead } from "./book.ts";
 import { dueLane } from "./due_lane.ts";
 import type {
   Basis,
@@ -48,7 +49,13 @@ import type {
 import type { OperatorLimits } from "./operator_room.ts";
 import { type Pool, PreholdBook } from "./prehold.ts";
 import { inSlices } from "../../slices.ts";
-import { type LeftStore, openStore, type ReceiptedCharge, type Store } from "./store.ts";
+import {
+  type LeftStore,
+  openStore,
+  type ReceiptedCharge,
+  type Store,
+  type Upkeep,
+} from "./store.ts";
 
 export interface SqliteLedgerOptions {
   path: string;
@@ -69,6 +76,8 @@ export interface SqliteLedgerOptions {
   finalBlock?: () => bigint;
   /** What a row of a batch must be worth, USDC base units; nothing where nothing is said. */
   rowWorth?: () => bigint;
+  /** How its journal is kept once it is long. */
+  upkeep?: Upkeep;
 }
 
 /**
@@ -80,8 +89,8 @@ export async function openSqliteLedger(
   options: SqliteLedgerOptions,
   left?: LeftStore,
 ): Promise<SqliteLedger> {
-  const { path, now, finalBlock } = options;
-  const keeping = finalBlock === undefined ? {} : { finalBlock };
+  const { path, now, finalBlock, upkeep } = options;
+  const keeping = { ...finalBlock === undefined ? {} : { finalBlock }, ...upkeep };
   return new SqliteLedger(await openStore(path, now, left, keeping), options);
 }
 
@@ -373,25 +382,6 @@ interface Reserved {
 function openEntry(draw: Draw, view: PayerView): Entry {
   const { payer, lane } = draw;
   return { kind: "open", payer, lane, charged: settledBefore(draw, view) };
-}
-
-/**
- * The lanes whose counter at `block` may differ from ours: what is not level, and what was settled
- * later. On every other lane the escrow has taken exactly what runs have used.
- */
-function lanesToRead(
-  account: Account | undefined,
-  asked: readonly [lane: Hex, settled: bigint | null],
-  block: bigint,
-): ReadonlyMap<Hex, bigint | null> {
-  const wanted = new Map([asked]);
-  for (const { lane: id, charged, held, settled } of account?.uneven ?? []) {
-    if (charged + held !== settled) wanted.set(id, settled);
-  }
-  for (const known of account?.settledLately?.above(block) ?? []) {
-    wanted.set(known.lane, known.settled);
-  }
-  return wanted;
 }
 
 function copyOf({ listed: _, ages: __, opened: ___, reserved: ____, ...lane }: Lane): LaneState {

@@ -4,15 +4,13 @@
  * goes on. Should the machine lose its power, the last entries that were only handed over are lost,
  * none before one that is there: that is the provider's loss and nobody else's.
  */
-import { DatabaseSync } from "node:sqlite";
-import type { Address, Hex } from "viem";
-import type { CidText } from "../../cid.ts";
 import { Distribution } from "../../distribution.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { isFull } from "../../files.ts";
 import { MACHINE_RETRY_SECONDS } from "../../limits_of_machine.ts";
 import { Ballast } from "./ballast.ts";
-import { fromRow, type Recorded, type Row, type StoredRow, toRow } from "./codec.ts";
+import { Maintenance, type MaintenanceOptions } from "./archive/maintenance.ts";
+import { fromRow, type Recorded, type Row, toRow } from "./codec.ts";
 import { GroupCommit, type Until } from "./group_commit.ts";
 import { type ReadAhead, readBook, readOn } from "./book_reader.ts";
 import { type CheckpointParts, Checkpoints } from "./checkpoint.ts";
@@ -24,22 +22,15 @@ import {
   type ReceiptFacts,
   type ReleaseEntry,
 } from "./journal.ts";
-import { handedOverText } from "./handed_over.ts";
-import { JournalTable, showHandedOver } from "./journal_table.ts";
+import { type JournalFilter, readJournal, streamJournal } from "./journal_reader.ts";
+import { JournalTable } from "./journal_table.ts";
 import { LaneTable, markIn, parkedIn } from "./lane_table.ts";
 import { assertLedgerVersion } from "./version.ts";
 
 /** Of a sync, seconds. */
 const SYNC_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 
-/** Which entries to read; without any member all of them. */
-export interface JournalFilter {
-  payer?: Address;
-  lane?: Hex;
-  /** Of runs of this deployment. */
-  cid?: CidText;
-  since?: Date;
-}
+export { type JournalFilter, readJournal };
 
 /** A charge for which there is a receipt. */
 export type ReceiptedCharge = Recorded & ChargeEntry & { facts: ReceiptFacts };
@@ -77,6 +68,12 @@ export interface Store {
   checkpoint(): Promise<void>;
   /** From now on `listener` hears of each checkpoint, with `low`; the next one waits for it. */
   onCheckpoint(listener: (low: number) => unknown): void;
+  /**
+   * Indexes the journal and archives its oldest rows, while calls go on; never rejects. A
+   * checkpoint has it done.
+   * @param low the row up to which a start needs none
+   */
+  maintain(low: number): Promise<void>;
   /** @param isLeft another process goes on with it, and has read what there is */
   close(isLeft?: boolean): Promise<void>;
 }
@@ -89,10 +86,17 @@ export interface LeftStore {
   readonly ahead: ReadAhead | null;
 }
 
+/** How the journal is kept once it is long, where that is not as usual. */
+export type Upkeep = Partial<Pick<MaintenanceOptions, "policy" | "layout" | "rest" | "onTrouble">>;
+
 const LEFT_ALONE: LeftStore = { isInUse: false, ahead: null };
 
-/** How lanes are kept beside the journal. By default no block is so old that one can be parked. */
-export type Keeping = Partial<Pick<CheckpointParts, "finalBlock" | "pause" | "sliceLanes">>;
+/**
+ * And how lanes are kept beside the journal. By default no block is so old that one can be parked.
+ */
+export type Keeping =
+  & Upkeep
+  & Partial<Pick<CheckpointParts, "finalBlock" | "pause" | "sliceLanes">>;
 
 /**
  * Opens (or creates) the ledger at `path` and releases what a crash left reserved.
@@ -112,16 +116,19 @@ export async function openStore(
   const ballast = new Ballast(`${path}-ballast`);
   const syncs = new Distribution(SYNC_SECONDS);
   const commit = openCommit(table, ballast, syncs);
+  const { database } = table;
+  const maintenance = new Maintenance({ database, path, sync: () => table.sync(), ...keeping });
   const listeners: ((low: number) => unknown)[] = [];
   const checkpoints = new Checkpoints({
     book,
-    lanes: new LaneTable(table.database),
+    lanes: new LaneTable(database),
     inTransaction(work) {
       commit.writeNow();
       table.inTransaction(work);
     },
     moveMark: (mark) => table.moveMark(mark),
     onMoved: async (low) => {
+      void maintenance.round(low);
       for (const listener of listeners) await listener(low);
     },
     finalBlock: () => -1n,
@@ -149,15 +156,17 @@ export async function openStore(
     isOnDisk: (mark) => commit.isOnDisk(mark),
     sync: () => commit.sync(),
     receipted(reservation) {
-      const row = table.receipted(reservation);
+      const row = table.receipted(reservation) ?? maintenance.receipt(reservation);
       const charge = row && fromRow(row);
       return charge?.kind === "charge" && charge.facts ? charge as ReceiptedCharge : undefined;
     },
-    read: (filter) => readRows(table.database, filter),
+    read: (filter) => streamJournal(path, filter),
     low: () => markIn(table.database).low,
     checkpoint: () => checkpoints.run(),
     onCheckpoint: (listener) => void listeners.push(listener),
+    maintain: (low) => maintenance.round(low),
     async close(isLeft = false) {
+      await maintenance.stop();
       // A first one would keep the release before from going on, should this one not come to serve.
       const isFirst = markIn(table.database).low === 0;
       await (isLeft || isFirst ? checkpoints.giveUp() : checkpoints.close());
@@ -168,6 +177,8 @@ export async function openStore(
     },
   };
   if (!isInUse) await releaseAbandoned(store);
+  // What a release without an index has left, however long it is, while calls are served.
+  void maintenance.round(0);
   return store;
 }
 
@@ -182,21 +193,6 @@ function bookOf(table: JournalTable, ahead: ReadAhead | null): Book {
 function uncounted(table: JournalTable): number {
   const { low } = markIn(table.database);
   return low === 0 ? 0 : table.newest() - low;
-}
-
-/** Reads the ledger at `path` while a provider may be writing it; nothing is changed. */
-export function readJournal(path: string, filter: JournalFilter): Recorded[] {
-  assertLedgerVersion(path);
-  // Before the table: what goes there meanwhile is not missed.
-  const handedOver = handedOverText(path);
-  const database = new DatabaseSync(path, { readOnly: true });
-  try {
-    database.exec("PRAGMA temp_store = MEMORY; BEGIN");
-    showHandedOver(database, handedOver);
-    return [...readRows(database, filter)];
-  } finally {
-    database.close();
-  }
 }
 
 function openCommit(
@@ -239,22 +235,4 @@ async function releaseAbandoned({ book, write }: Store): Promise<void> {
     { kind: "release", payer, lane, reservation, reason: "restart" }
   ));
   if (abandoned.length > 0) await write(abandoned, "disk");
-}
-
-function* readRows(database: DatabaseSync, filter: JournalFilter): Iterable<Recorded> {
-  const where: string[] = [];
-  const values: (string | number)[] = [];
-  const add = (clause: string, value: string | number) => {
-    where.push(clause);
-    values.push(value);
-  };
-  if (filter.payer) add("payer = ?", filter.payer);
-  if (filter.lane) add("lane = ?", filter.lane);
-  if (filter.since) add("at >= ?", filter.since.getTime());
-  if (filter.cid) {
-    add("reservation IN (SELECT reservation FROM journal WHERE deployment = ?)", filter.cid);
-  }
-  const condition = where.length > 0 ? `WHERE ${where.join(" AND ")}` : "";
-  const rows = database.prepare(`SELECT * FROM journal ${condition} ORDER BY seq`);
-  for (const row of rows.iterate(...values)) yield fromRow(row as unknown as StoredRow);
 }

@@ -12,6 +12,7 @@ Deno.test("blocks that the books rest on before the chain is followed are not fo
     note: (block) => void noted.push(block),
     laterNow: () => 0,
     isStandingStill: () => false,
+    finalBlock: () => 0n,
   });
   news.note(block(3n));
   assert.deepEqual(noted.map(({ number }) => number), [1n, 2n, 3n]);

@@ -13,7 +13,7 @@ import { Purchases } from "../ledger/purchases.ts";
 import { type CallLedger, LedgerSeat } from "../ledger/ledger_seat.ts";
 import { type CallPurchases, PurchasesSeat } from "../ledger/purchases_seat.ts";
 import { openSqliteLedger } from "../ledger/sqlite_ledger.ts";
-import type { LeftStore } from "../ledger/store.ts";
+import type { LeftStore, Upkeep } from "../ledger/store.ts";
 import type { CreditPolicy } from "../money/credits.ts";
 import { Capacity } from "./capacity.ts";
 import { coinPriceOf } from "./gas_worth.ts";
@@ -124,6 +124,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       finalBlock: () => chainNews.follower?.finalBlock() ?? -1n,
       thawingPeriodSeconds: options.thawingPeriodSeconds,
       operatorLimits: () => watch.limits(),
+      upkeep: upkeepOf(options),
     }, options.left),
   );
   const operator = openOwnOperator(options, async (receipt) => {
@@ -168,6 +169,13 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
     },
     ...endings({ ledger, operator, settlement, follower, purchases, exact, ...seats }, tenure),
   };
+}
+
+function upkeepOf({ provider: { ledger }, log }: PaymentsOptions): Upkeep {
+  const { rows, archiveGb, receiptGb } = ledger;
+  const policy = { rows, archiveBytes: archiveGb * 1e9, receiptBytes: receiptGb * 1e9 };
+  const onTrouble = (error: unknown) => log.warn("the journal was not tended", { error });
+  return { policy, onTrouble };
 }
 
 type Ended = Pick<

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { inTransaction } from "./in_transaction.ts";
+import { inTransaction } from "./transaction.ts";
 
 Deno.test("what is written together is there as a whole, or not at all", () => {
   using database = new DatabaseSync(":memory:");

@@ -1,0 +1,53 @@
+/** The way back to a release that knows no archive. */
+import type { DatabaseSync } from "node:sqlite";
+import { KhachapuriError } from "../../../errors.ts";
+import { COLUMNS } from "../codec.ts";
+import { prepared } from "../prepared.ts";
+import { inTransaction } from "../../../transaction.ts";
+import { segmentAfter } from "./archiver.ts";
+import { archiveDir, bordersOf } from "./schema.ts";
+import { SegmentFile } from "./segment_file.ts";
+import type { Rest } from "./span_index.ts";
+
+/**
+ * Puts all rows of the archive back into the table, whose index begins anew with the next upkeep.
+ * Its files are left over from then on. No provider may be running; after a crash it goes on.
+ * @param path of the ledger that the database is
+ * @throws KhachapuriError `file_unusable` when rows have gone by the policy: the release of before
+ *   starts from all of them
+ */
+export async function putBack(database: DatabaseSync, path: string, rest: Rest): Promise<void> {
+  const borders = bordersOf(database);
+  if (borders === null) return;
+  if (borders.dropped > 0) {
+    const message = `the first ${borders.dropped} rows of ${path} are gone from its archive`;
+    throw new KhachapuriError("file_unusable", message, {
+      hints: ["a release without an archive can't start from the rest"],
+    });
+  }
+  const insert = prepared(
+    database,
+    `INSERT OR IGNORE INTO journal (seq, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  for (let after = 0;;) {
+    const segment = segmentAfter(database, archiveDir(path), after, "rows");
+    if (segment === null) break;
+    using file = new SegmentFile(segment.path, segment.headBytes);
+    for (const place of segment.places) {
+      inTransaction(database, () => {
+        for (const { row: { seq, at, kind, payer, lane, ...row } } of file.block(place)) {
+          const { reservation, deployment, amount, detail } = row;
+          insert.run(seq, at, kind, payer, lane, reservation, deployment, amount, detail);
+        }
+      });
+      await rest();
+    }
+    after = segment.last;
+  }
+  inTransaction(database, () =>
+    database.exec(`
+      DELETE FROM segments; DELETE FROM spans; DELETE FROM span_parties; DELETE FROM parties;
+      DELETE FROM receipted_up_to; DELETE FROM receipted;
+      UPDATE indexing SET up_to = 0, open = '[]'
+    `));
+}
