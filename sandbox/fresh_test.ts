@@ -160,15 +160,19 @@ for (const [what, attack] of Object.entries(ATTACKS)) {
 
 eachLauncher("a keeper shows nothing of itself in /proc", async (launcher) => {
   const script = `${HEAD}
-say(os.listdir("/proc/1"), "1" in os.listdir("/proc"))
+say("1" in os.listdir("/proc"), os.stat("/proc/1").st_nlink)
+def change(path):
+  try: os.chmod(path, 0o777)
+  except OSError as error: return error.errno
 def read(path):
   try: return open(path).read()
   except OSError as error: return error.errno
 say([read(path) for path in ("/proc/1/stat", "/proc/1/status", "/proc/1/task/1/stat",
-                             "/proc/self/../1/mem")], read("/proc/self/stat")[:2])`;
+                             "/proc/self/../1/mem")], read("/proc/self/stat")[:2],
+    change("/proc/1"))`;
   await using scripts = await openScript(launcher, script);
   for (let time = 0; time < 3; time++) {
-    assert.equal((await scripts.look()).said, "[] True\n[2, 2, 2, 2] 2");
+    assert.equal((await scripts.look()).said, "True 2\n[13, 13, 13, 13] 2  30");
   }
 });
 

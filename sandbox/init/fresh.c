@@ -33,9 +33,10 @@ static long hide_boot_id(const struct settings *settings) {
   return mount_at(settings, NULL, "/dev/null", path, MS_BIND, NULL);
 }
 
-/* Puts over /proc/1 the folder that the run's /tmp is mounted over later: it is empty. */
+/* Puts over /proc/1 a folder that nobody may look into, as most of what it hides is nobody's. */
 static long hide_keeper(const struct settings *settings) {
-  return mount_at(settings, NULL, "/tmp", "/proc/1", MS_BIND, NULL);
+  unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY;
+  return mount_at(settings, "tmpfs", "tmpfs", "/proc/1", flags, "mode=0,nr_inodes=1");
 }
 
 /* Has the next process of this pid namespace be number 2, as where there was none but pid 1. */
