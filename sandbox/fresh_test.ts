@@ -114,7 +114,7 @@ async function look(sandbox: Sandbox, args: string[]): Promise<Look> {
   const [place, ...said] = (await new Response(run.stdout()).text()).trim().split("\n");
   const { exit, stderr, cpuMs, peakMemoryBytes } = await run.record;
   assert.equal(exit, 0, new TextDecoder().decode(stderr));
-  return { place: place!, said: said.join("\n"), cpuMs, peakBytes: peakMemoryBytes };
+  return { place: place!, said: said.join("\n"), cpuMs: cpuMs!, peakBytes: peakMemoryBytes! };
 }
 
 /** Of pairs of runs. On a busy machine many a run is slowed down, and takes its keeper along. */
