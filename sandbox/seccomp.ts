@@ -244,10 +244,11 @@ function verdictsOf(options: FilterOptions, lists: Lists): Map<number, Instructi
       optionCheck([SO_BINDTODEVICE, SO_BINDTOIFINDEX, SO_PASSPIDFD]),
     );
   }
+  const checks = new Map<number, Instruction[]>();
   for (const number of secret === null ? [] : Object.values(initOnly)) {
     const [{ k: otherwise }] = (verdicts.get(number) ?? UNKNOWN) as [Instruction];
-    const before = number === initOnly.unshare ? NO_USER_NAMESPACE : [];
-    verdicts.set(number, [...before, ...secretCheck(secret!, otherwise)]);
+    const check = checks.getOrInsertComputed(otherwise, () => secretCheck(secret!, otherwise));
+    verdicts.set(number, number === initOnly.unshare ? [...NO_USER_NAMESPACE, ...check] : check);
   }
   return verdicts;
 }
@@ -258,8 +259,8 @@ function stretches(verdicts: ReadonlyMap<number, Instruction[]>): Stretch[] {
   for (let number = 0; number <= highest; number++) {
     const body = verdicts.get(number) ?? UNKNOWN;
     const before = result.at(-1);
-    const same = before && before.body.length === 1 && body.length === 1 &&
-      before.body[0]!.k === body[0]!.k;
+    const same = before && (before.body === body ||
+      before.body.length === 1 && body.length === 1 && before.body[0]!.k === body[0]!.k);
     if (same) before.last = number;
     else result.push({ last: number, body });
   }

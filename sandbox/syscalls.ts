@@ -130,7 +130,13 @@ const REFUSED = [
  * (init/sessions.h). They are allowed only with init's secret as the sixth argument, which none of
  * them uses (seccomp.ts).
  */
-const INIT_ONLY = { mount: "165/40", unshare: "272/97", clone3: "435", ptrace: "101/117" };
+const INIT_ONLY = {
+  mount: "165/40",
+  umount2: "166/39",
+  unshare: "272/97",
+  clone3: "435",
+  ptrace: "101/117",
+};
 
 /** The filter tells init of these, and their callers wait for what it decides. */
 const ASKED = ["setsid:112/157"];

@@ -82,8 +82,8 @@ static void parse_arguments(struct host *host, int argc, char **argv) {
   if (runs_as == 0) fatal("programs must never run as uid 0");
 }
 
-/* Sends init the controllers in force, none without a cgroup, and a descriptor of that. */
-static void send_of_cgroup(const struct host *host, int fd) {
+/* Sends init the controllers in force, none without a descriptor, and that descriptor. */
+static void send_with(const struct host *host, int fd) {
   uint32_t controllers = fd < 0 ? 0 : host->base.controllers;
   pass(host->control, &controllers, sizeof controllers, fd);
   if (fd >= 0) close(fd);
@@ -98,14 +98,14 @@ static void send_slot(struct host *host) {
     snprintf(name, sizeof name, "run-%u", host->slots++);
     dir = cgroup_limited_child(host->cgroup, name, &host->limits, foreign);
   }
-  send_of_cgroup(host, dir);
+  send_with(host, dir);
 }
 
 /* Sends init what has the first run's processes stand still, where this kernel can do that. */
 static void send_freezer(const struct host *host) {
   char path[sizeof host->cgroup + 32];
   snprintf(path, sizeof path, "%s/run-0/cgroup.freeze", host->cgroup);
-  send_of_cgroup(host, host->cgroup[0] ? open(path, O_WRONLY | O_CLOEXEC) : -1);
+  send_with(host, host->cgroup[0] ? open(path, O_WRONLY | O_CLOEXEC) : -1);
 }
 
 static void obey(struct host *host, char request) {
@@ -233,6 +233,8 @@ static void start_launcher(struct host *host, int relay) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) fatal("socketpair");
   host->control = pair[0];
+  /* With this init counts pids anew; who writes it has to have the right to in his namespace. */
+  send_with(host, open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC));
   send_slot(host);
   const struct given given = {pair[1], -1, relay, listen_in(host->socket_dir)};
   int leaf = -1;

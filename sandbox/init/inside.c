@@ -68,7 +68,7 @@ static void reap(void) {
       sessions_stopped(&inside.sessions, pid, status);
       continue;
     }
-    struct keeper *keeper = keeper_reaped(pid, &inside.prepare_failed);
+    struct keeper *keeper = keeper_reaped(pid, &usage, &inside.prepare_failed);
     for (uint32_t i = 0; keeper && i < inside.runs; i++) {
       struct run *run = &inside.run[i];
       if (run->busy && !run->dead && run->keeper == keeper) run_died(run, status, &usage);
@@ -81,6 +81,7 @@ static void reap(void) {
 static void handle_setup(uint8_t *payload, size_t length) {
   if (inside.ready) protocol_error("second setup");
   if (!settings_parse(&inside.settings, payload, length)) protocol_error("malformed setup");
+  inside.settings.last_pid = inside.slots.last_pid;
   take_limits(&inside.settings);
   if (inside.settings.listeners > 0) {
     network_open(RELAY);
@@ -261,6 +262,7 @@ static void release_buffers(void) {
     if (inside.run[i].busy) return;
   }
   if (!input_is_empty() || !output_is_empty()) return;
+  if (keepers_retire()) return;
   input_release();
   output_release();
   keepers_release();

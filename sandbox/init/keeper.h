@@ -1,4 +1,4 @@
-/* Keepers: each is pid 1 of one run's namespaces, starts its program and sees to its end. */
+/* Keepers: each is pid 1 of a run's namespaces, starts its program and sees to its end. */
 #ifndef KHACHAPURI_KEEPER_H
 #define KHACHAPURI_KEEPER_H
 
@@ -52,20 +52,30 @@ void keeper_end(struct keeper *keeper);
 /* Kills it, and the kernel with it all of its run; what they took is then lost. */
 void keeper_kill(const struct keeper *keeper);
 
-/* Its run is reported. Its slot stays busy until it is reaped: its mounts may still be there. */
-void keeper_dismiss(struct keeper *keeper);
+/* What its earlier runs took: the kernel goes on counting it as its children's. */
+const struct rusage *keeper_earlier(const struct keeper *keeper);
+
+/*
+ * Its run is reported; whether it may serve another. Its slot stays busy until all is fresh again
+ * or it is reaped: the run's mounts may still be there.
+ */
+void keeper_dismiss(struct keeper *keeper, bool again);
 
 /*
  * Takes note of a death. Returns the keeper whose run it ends, NULL when it ends none; sets
- * `prepare_failed` when it was the keeper that was made ahead of need.
+ * `prepare_failed` when it was one that waited for a task. Of `usage`, which is all that it and its
+ * children took, it leaves the last run's: of memory 0 when an earlier run held more.
  */
-struct keeper *keeper_reaped(pid_t pid, bool *prepare_failed);
+struct keeper *keeper_reaped(pid_t pid, struct rusage *usage, bool *prepare_failed);
 
 /* Whether there are dismissed keepers to reap. */
 bool keepers_exiting(void);
 
 /* Waits until one more run can have a keeper and a slot; dismissed ones exit by themselves. */
 void keepers_make_room(void);
+
+/* Ends those that nothing needs for now; whether there were any. */
+bool keepers_retire(void);
 
 /* Gives the memory of unused keepers' stacks back. */
 void keepers_release(void);

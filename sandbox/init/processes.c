@@ -68,10 +68,19 @@ static void count_runnable(pid_t thread, void *with) {
   if (name_end && !strncmp(name_end, ") R", 3)) ++*(uint32_t *)with;
 }
 
+static uint64_t tick_us(void) { return 1000000u / (uint64_t)sysconf(_SC_CLK_TCK); }
+
+static uint64_t in_ticks(struct timeval time) {
+  return ((uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec) / tick_us() * tick_us();
+}
+
+uint64_t process_children_us(const struct rusage *usage) {
+  return in_ticks(usage->ru_utime) + in_ticks(usage->ru_stime);
+}
+
 bool process_stat(pid_t pid, struct process_stat *stat) {
   char text[512];
   unsigned long long own[2], children[2], threads, pages;
-  uint64_t tick_us = 1000000u / (uint64_t)sysconf(_SC_CLK_TCK);
   const char *name_end = read_stat(pid, text, sizeof text);
   *stat = (struct process_stat){0};
   /* Fields 3, 14 to 17, 20 and 24. */
@@ -81,8 +90,8 @@ bool process_stat(pid_t pid, struct process_stat *stat) {
                           &pages) != 7) {
     return false;
   }
-  stat->own_us = (own[0] + own[1]) * tick_us;
-  stat->children_us = (children[0] + children[1]) * tick_us;
+  stat->own_us = (own[0] + own[1]) * tick_us();
+  stat->children_us = (children[0] + children[1]) * tick_us();
   stat->threads = (uint32_t)threads;
   stat->resident_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
   return true;

@@ -4,6 +4,8 @@
 
 #include "inside.h"
 
+#include <sys/resource.h>
+
 struct process {
   pid_t pid, parent;
   pid_t own_pid;      /* as it sees itself */
@@ -30,6 +32,9 @@ struct process_stat {
   uint64_t own_us, children_us; /* processor time: its own, and of children that it waited for */
   uint64_t resident_bytes;      /* pages of files counting, too */
 };
+
+/* What the kernel showed there as its children's while it counted so much for them. */
+uint64_t process_children_us(const struct rusage *usage);
 
 /* False, and zeros, once it is gone. */
 bool process_stat(pid_t pid, struct process_stat *stat);

@@ -19,7 +19,9 @@ struct outcome {
   volatile int32_t start_step;
   volatile int32_t known; /* whether `status` is */
   volatile int32_t over;  /* nothing of the run lives */
+  volatile int32_t again; /* its keeper can serve another */
   struct rusage usage;
+  struct rusage until; /* by all of the keeper's runs */
 };
 
 /* What a keeper is given to start. */

@@ -334,7 +334,9 @@ static void report(struct run *run) {
   output_commit(FRAME_EXIT, run->index, sizeof payload);
   close_all(run);
   free(run->command);
-  if (run->keeper) keeper_dismiss(run->keeper);
+  /* A keeper that was made slow with its run stays it. */
+  bool again = run->cause == CAUSE_NONE && run->level == 0;
+  if (run->keeper) keeper_dismiss(run->keeper, again);
   else if (run->slot) run->slot->busy = false;
   run->busy = false;
 }

@@ -63,6 +63,7 @@ static struct slot *add_slot(struct slots *slots, int dir) {
 
 bool slots_open(struct slots *slots, int supervisor) {
   slots->supervisor = supervisor;
+  slots->last_pid = receive(supervisor, &slots->controllers);
   int dir = receive(supervisor, &slots->controllers);
   if (dir < 0) return false;
   add_slot(slots, dir);

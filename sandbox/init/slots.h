@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What init asks of the supervisor, each a message of one byte. */
+/* What init asks of the supervisor, each a message of one byte; it answers with a descriptor. */
 enum request { REQUEST_SLOT = 's', REQUEST_FREEZER = 'f' };
 
 struct slot {
@@ -32,12 +32,17 @@ struct held {
 
 struct slots {
   int supervisor;       /* socket to the supervisor, which makes cgroups */
+  /*
+   * The machine's ns_last_pid, to be written: it is that of the writer's pid namespace, and in here
+   * no /proc can be mounted that may be written to. -1: not there.
+   */
+  int last_pid;
   uint32_t controllers; /* in force, bits of enum controller */
   uint32_t count;
   struct slot slot[RUNS_MAX];
 };
 
-/* Waits for the supervisor's first message; false when this machine has no cgroup for runs. */
+/* Waits for the supervisor's first messages; false when this machine has no cgroup for runs. */
 bool slots_open(struct slots *slots, int supervisor);
 
 /*

@@ -11,9 +11,10 @@ static void add_up(const struct process *table, size_t count, uint64_t *total) {
     if (!run) continue;
     struct process_stat stat;
     process_stat(table[i].pid, &stat);
-    /* The keeper's own time is not the run's. */
+    /* The keeper's own time is not the run's, and nor is that of the runs it had before. */
     bool keeps = keeper_pid(run->keeper) == table[i].pid;
-    total[run->index] += stat.children_us + (keeps ? 0 : stat.own_us);
+    uint64_t before = keeps ? process_children_us(keeper_earlier(run->keeper)) : 0;
+    total[run->index] += stat.children_us - before + (keeps ? 0 : stat.own_us);
   }
 }
 
