@@ -37,6 +37,8 @@ export const CID = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"
 export const PAYER = getAddress(`0x${"bb".repeat(20)}`);
 /** Unix ms, on the clock of every world. */
 export const NOW = 1_700_000_000_000;
+/** How long a call waits for a slot, ms: no test waits for it without wanting to. */
+const SLOT_WAIT_MS = 200;
 /** The most that a request's body may have, of every world. */
 export const REQUEST_BYTES = 20 * 1024 * 1024;
 /** Who sends it pays itself; what it holds is the lane. */
@@ -358,7 +360,7 @@ function playPrograms(
 }
 
 function openGate(before: CallWorld["before"], holds: readonly HeldCredit[], concurrency: number) {
-  const slots = new Slots(concurrency, () => NOW);
+  const slots = new Slots(concurrency, { now: () => NOW, waitMs: SLOT_WAIT_MS });
   const take = slots.take.bind(slots);
   slots.take = (...about) => {
     before.slot?.();
