@@ -4,7 +4,6 @@
  * `deno task bench admission [--against=COMMIT] [--json]`, in turns with an earlier commit.
  */
 import { join } from "node:path";
-import type { PrivateKeyAccount } from "viem/accounts";
 import {
   deploymentLane,
   permitToJson,
@@ -55,7 +54,11 @@ interface Cids {
 }
 
 /** Has a program of any owner published. */
-async function deployFor(market: Market, owner: PrivateKeyAccount, main: Uint8Array | string) {
+async function deployFor(
+  market: Market,
+  owner: Market["accounts"]["owner"],
+  main: Uint8Array | string,
+) {
   const { chain, escrow, accounts: { provider }, recipient } = market;
   const limits = {
     timeoutMs: 15_000,
@@ -127,12 +130,12 @@ const settlement = { mode: "batch", intervalSeconds: 360, amount: "1000000000000
 // All callers are at one address, as those behind a proxy are: their network's bound is not meant.
 const settings = { settlement, trustedProxies: ["127.0.0.1"] };
 await using market = await startMarket({ credits: 5_000_000n, settings });
-const { owner, payer } = market.accounts as Record<string, PrivateKeyAccount>;
+const { owner, payer } = market.accounts;
 const hello = await Deno.readFile((await buildPrograms(market.home)).hello);
 const cids: Cids = {
-  hello: await deployFor(market, owner!, hello),
-  slow: await deployFor(market, owner!, SLOW),
-  polite: await deployFor(market, payer!, hello),
+  hello: await deployFor(market, owner, hello),
+  slow: await deployFor(market, owner, SLOW),
+  polite: await deployFor(market, payer, hello),
 };
 await market.provider.stop();
 const dir = await Deno.makeTempDir();

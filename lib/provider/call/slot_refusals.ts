@@ -1,5 +1,6 @@
 /** What those are told who get no slot, or no further credit. */
 import { KhachapuriError } from "../../errors.ts";
+import { prepared } from "../http/failure.ts";
 import type { Refusal } from "./parties.ts";
 
 /** Those that were told to nobody's name: under load the same is said a thousand times a second. */
@@ -15,7 +16,7 @@ export function noSlot({ isOwnLimit, reason, retryMs }: Refusal, concurrency: nu
   const code = isOwnLimit ? "rate_limited" : "overloaded";
   return KNOWN.getOrInsertComputed(
     `${retryAfterSeconds} ${message}`,
-    () => new KhachapuriError(code, message, { retryAfterSeconds }),
+    () => prepared(new KhachapuriError(code, message, { retryAfterSeconds })),
   );
 }
 

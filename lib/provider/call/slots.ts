@@ -47,6 +47,8 @@ export class Slots {
   readonly #clock: Clock;
   readonly #room: WaitingRoom;
   #isClosing = false;
+  /** Of specs that are held somewhere. */
+  readonly #keys = new WeakMap<Deployment["spec"], string>();
   /** An owner's credits a minute, by deployment; one that was forgotten starts with a full one. */
   readonly #rates = new Lru<string, OwnersRate>(OWNER_RATES_REMEMBERED_MAX);
 
@@ -161,9 +163,18 @@ export class Slots {
     return noSlot(refusal, concurrency);
   }
 
-  #about({ spec: { id, owner, limits: { concurrency } } }: Deployment) {
+  #about({ spec: { owner, limits: { concurrency } }, spec }: Deployment) {
     const isPaying = this.options.isPaying?.(owner) ?? true;
-    return { owner: isPaying ? owner : STRANGERS, deployment: `${owner}:${id}`, concurrency };
+    return { owner: isPaying ? owner : STRANGERS, deployment: this.#keyOf(spec), concurrency };
+  }
+
+  /** Making it anew for each call would cost more than all else that is done here. */
+  #keyOf(spec: Deployment["spec"]): string {
+    const known = this.#keys.get(spec);
+    if (known !== undefined) return known;
+    const key = `${spec.owner}:${spec.id}`;
+    this.#keys.set(spec, key);
+    return key;
   }
 
   /** Whether a deployment is to leave a slot to others, who want one or were refused one of late. */
@@ -179,9 +190,10 @@ export class Slots {
     return hasToLeave(deployment, { concurrency: this.slots, running, refused });
   }
 
-  #rateOf({ spec: { id, owner, limits: { ownerCreditsPerMinute: perMinute } } }: Deployment) {
+  #rateOf({ spec }: Deployment): OwnersRate {
     const { now = Date.now } = this.options;
-    const key = `${owner}:${id}`;
+    const { ownerCreditsPerMinute: perMinute } = spec.limits;
+    const key = this.#keyOf(spec);
     const known = this.#rates.get(key);
     if (known) return known;
     const bucket = new TokenBucket(perMinute, perMinute / 60, now);
