@@ -22,7 +22,7 @@ export function slotsFor(
   return Math.min(SLOTS_MOST, Math.max(SLOTS_LEAST, fitting));
 }
 
-/** Calls that wait for a slot: one owner's are 1,024 at most, some 0.1 MB each with their socket. */
+/** Calls that wait for a slot, one owner's 1,024 at most: some 0.1 MB each with their socket. */
 export const CALLS_WAITING_MAX = 1_280;
 /** Of those of one owner, that one payer pays for itself: others find room beside it. */
 export const PAYER_CALLS_WAITING_MAX = 512;

@@ -49,7 +49,7 @@ Deno.test("a call that waits for a place keeps nobody else from running", async 
 Deno.test("who finds all slots busy when its place has come pays nothing", async () => {
   // One credit a minute: what the call gives back can be had again.
   const limits = { timeoutMs: 1_000, memoryMb: 64, concurrency: 2, ownerCreditsPerMinute: 1 };
-  using world = await openCallWorld({ spec: { limits }, concurrency: 1 });
+  using world = await openCallWorld({ spec: { limits }, concurrency: 1, slotWaitMs: 50 });
   const { asked, resolve } = playWait(world);
   const waiting = world.call();
   await asked;

@@ -177,7 +177,7 @@ export class Slots {
     return key;
   }
 
-  /** Whether a deployment is to leave a slot to others, who want one or were refused one of late. */
+  /** Whether a deployment is to leave a slot to others, who want one or were refused one. */
   #isWanted({ deployment }: Gate, creditMs: number): boolean {
     if (this.#queue.busy < this.slots) return false;
     const since = this.#clock.now() - creditMs;
