@@ -13,6 +13,7 @@ const NAMES = [
   "http",
   "deploy",
   "start",
+  "admission",
 ];
 
 const flagsAt = Deno.args.findIndex((argument) => argument.startsWith("-"));
@@ -22,6 +23,8 @@ if (!NAMES.includes(name)) {
   Deno.stderr.writeSync(new TextEncoder().encode(usage));
   Deno.exit(2);
 }
-if (["sandbox", "hot", "http"].includes(name)) await requireAll(`bench ${name}`, PEERS);
+if (["sandbox", "hot", "http", "admission"].includes(name)) {
+  await requireAll(`bench ${name}`, PEERS);
+}
 if (name === "wire") await requireAll("bench wire", WIRE_LOAD);
 await import(new URL(`./${name.replace(" ", "_")}.ts`, import.meta.url).href);

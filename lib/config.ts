@@ -15,7 +15,6 @@ import { readJsonFile } from "./home_file.ts";
 import { ipRangesShape } from "./ip_ranges.ts";
 import { type Keep, KEEP_NOTHING, keepTimeShape } from "./keep.ts";
 import {
-  PROVIDER_CONCURRENCY_DEFAULT,
   REQUEST_BYTES_DEFAULT,
   RESPONSE_BYTES_DEFAULT,
   RUN_MEMORY_MB_MAX,
@@ -233,7 +232,8 @@ const providerFields = v.strictObject({
        * root uses 1800000000 on, and any other its own; one with ambient capabilities names it.
        */
       runUid: v.optional(positive(2 ** 31)),
-      concurrency: v.optional(positive(4096), PROVIDER_CONCURRENCY_DEFAULT),
+      /** Runs at a time; by default what processors and memory have room for (`slotsFor`). */
+      concurrency: v.optional(positive(4096)),
       /** For each credit that a run takes. */
       timeoutMs: v.optional(positive(900_000), RUN_TIMEOUT_MS),
       /** Credits that one run may take; by default any number, or 1 where each is mined first. */

@@ -24,8 +24,6 @@ export const OWNER_REQUEST_SUBJECT_CHARACTERS_MAX = 128;
 export const BUFFERED_BODY_BYTES_MAX = 128 * 1024 * 1024;
 /** A base36 CIDv1 under sha2-256 has 57 characters, a base32 one 59. */
 export const CID_TEXT_CHARACTERS_MAX = 64;
-/** Runs of a provider at a time unless it configures a number; beyond it a free 503. */
-export const PROVIDER_CONCURRENCY_DEFAULT = 64;
 /** Disk that verified content may hold, in whole blocks, before the least recently used goes. */
 export const CACHE_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 /** Files of it: each takes an inode, and one open and one read when its turn comes. */

@@ -11,6 +11,7 @@ import type { CidText } from "../lib/cid.ts";
 import { KhachapuriError } from "../lib/errors.ts";
 import { KEEP_NOTHING } from "../lib/keep.ts";
 import { BUFFERED_BODY_BYTES_MAX } from "../lib/limits.ts";
+import { SLOT_WAIT_MS } from "../lib/limits_of_slots.ts";
 import { Call } from "../lib/provider/call/call.ts";
 import { handleCall } from "../lib/provider/call/handle.ts";
 import { SqliteIdempotency } from "../lib/provider/call/idempotency.ts";
@@ -125,6 +126,8 @@ export interface CallWorldOptions {
   creditsMax?: number;
   /** Runs of the provider at the same time. */
   concurrency?: number;
+  /** How long a call waits for a slot, ms. */
+  slotWaitMs?: number;
 }
 
 /** Opens a world in which every call succeeds until a test says otherwise. */
@@ -145,7 +148,7 @@ export async function openCallWorld(options: CallWorldOptions = {}): Promise<Cal
   records.tariffs.begin({ price, terms: [terms], keep });
   const counters = createCounters();
   const programs = playPrograms(before, deployment, options.limits);
-  const gate = openGate(before, holds, options.concurrency ?? 4);
+  const gate = openGate(before, holds, options);
   const watched = { callers: 0 };
 
   const world: CallWorld = {
@@ -357,8 +360,12 @@ function playPrograms(
   };
 }
 
-function openGate(before: CallWorld["before"], holds: readonly HeldCredit[], concurrency: number) {
-  const slots = new Slots(concurrency, () => NOW);
+function openGate(
+  before: CallWorld["before"],
+  holds: readonly HeldCredit[],
+  { concurrency = 4, slotWaitMs = SLOT_WAIT_MS }: CallWorldOptions,
+) {
+  const slots = new Slots(concurrency, { now: () => NOW, waitMs: slotWaitMs });
   const take = slots.take.bind(slots);
   slots.take = (...about) => {
     before.slot?.();

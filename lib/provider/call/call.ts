@@ -31,10 +31,11 @@ import { PaidTime } from "./paid_time.ts";
 import type { CallParts } from "./parts.ts";
 import { PlaceWait } from "./place_wait.ts";
 import { withCreditsMax } from "./run_credits.ts";
-import type { Slot } from "./slots.ts";
+import type { Slot } from "./taken_slot.ts";
 import { assertServed } from "./unserved.ts";
 import { askedTiming, type CallTiming } from "./timing.ts";
 import { Uptake } from "./uptake.ts";
+import type { Waiting } from "./waiting_room.ts";
 
 /** A call as it arrived. */
 export interface Arrival {
@@ -129,7 +130,8 @@ export class Call {
       this.#lease = await sandboxes.acquire(deployment);
       timing?.lap("fetch", this.#lease.fetchedAt);
       timing?.lap("start");
-      this.#slot = gate.slots.take(deployment, bill);
+      const slot = gate.slots.take(deployment, bill);
+      this.#slot = slot instanceof Promise ? await this.#waitForSlot(slot) : slot;
       // Before the credit is taken, as `--settle each` takes it on chain, and after.
       this.#assertCallerIsHere();
       this.#hold = await this.scheme.hold(admission, asked);
@@ -216,6 +218,16 @@ export class Call {
     return this.interface.prepare(command, this.#programRequest());
   }
 
+  /** Nothing is held or taken meanwhile; who leaves is gone at once. */
+  async #waitForSlot(wait: Waiting<Slot>): Promise<Slot> {
+    const { arrival: { request }, parts: { records: { stops } } } = this;
+    request.whenGone(() => wait.giveUp());
+    const slot = await wait.finally(() => request.whenGone(null));
+    if (!stops.has(this.deployment.spec)) return slot;
+    slot.undo();
+    throw stopped();
+  }
+
   /** The place at a server, or the run of a request that gets none and is to be paid for. */
   async #waitFor(seat: SeatWait): Promise<Seat | ProgramRun> {
     const begunAt = performance.now();
@@ -265,7 +277,7 @@ export class Call {
       uptake.assertTaken();
       slot.extend(creditMs);
     };
-    return new PaidTime({ run, hold, creditsMax, creditMs, admit, undo: slot.giveBack });
+    return new PaidTime({ run, hold, creditsMax, creditMs, admit, undo: () => slot.giveBack() });
   }
 
   #assertCallerIsHere(): void {

@@ -44,7 +44,7 @@ export interface CallPrograms {
 
 /** What a call has to pass before it costs anything. */
 export interface CallGate {
-  slots: Pick<Slots, "take" | "close">;
+  slots: Pick<Slots, "assertRoom" | "take" | "close">;
   idempotency: Idempotency;
   /** Whom the operator serves. */
   welcome: Welcome;

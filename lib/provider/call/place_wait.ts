@@ -6,11 +6,14 @@ import { asKhachapuriError, isProgramsOwn, KhachapuriError } from "../../errors.
 import { hungUp } from "../http/request_body.ts";
 import type { Seat, SeatWait } from "../server/life.ts";
 import type { StartDebits } from "./parts.ts";
-import type { Slot } from "./slots.ts";
+import type { Slot } from "./taken_slot.ts";
+import type { Waiting } from "./waiting_room.ts";
 
 export class PlaceWait {
   /** Null while its caller is there; then whether an instance was being started. */
   #leftAStart: boolean | null = null;
+  /** For its slot, once its place has come. */
+  #back: Waiting<void> | null = null;
 
   constructor(
     private readonly wait: SeatWait,
@@ -21,6 +24,7 @@ export class PlaceWait {
   /** The caller has gone. */
   giveUp(): void {
     this.#leftAStart ??= this.wait.giveUp();
+    this.#back?.giveUp();
   }
 
   /**
@@ -35,7 +39,8 @@ export class PlaceWait {
     } catch (thrown) {
       return await this.#owed(asKhachapuriError(thrown));
     }
-    this.slot.comeBack();
+    this.#back = this.slot.comeBack();
+    await this.#back;
     return seat;
   }
 

@@ -1,6 +1,6 @@
 /** Calls that wait for a place at a server: who pays for what comes of it. */
 import assert from "node:assert/strict";
-import { type CallWorld, openCallWorld } from "../../../worlds/calls.ts";
+import { type CallWorld, openCallWorld, PAYER } from "../../../worlds/calls.ts";
 import { LIMITS } from "../../../worlds/sandbox/played_run.ts";
 import { aWhile } from "../../../worlds/turns.ts";
 import { type ErrorCode, KhachapuriError } from "../../errors.ts";
@@ -49,17 +49,57 @@ Deno.test("a call that waits for a place keeps nobody else from running", async 
 Deno.test("who finds all slots busy when its place has come pays nothing", async () => {
   // One credit a minute: what the call gives back can be had again.
   const limits = { timeoutMs: 1_000, memoryMb: 64, concurrency: 2, ownerCreditsPerMinute: 1 };
-  using world = await openCallWorld({ spec: { limits }, concurrency: 1 });
+  using world = await openCallWorld({ spec: { limits }, concurrency: 1, slotWaitMs: 50 });
   const { asked, resolve } = playWait(world);
   const waiting = world.call();
   await asked;
   delete world.before.seat;
-  const slot = world.parts.gate.slots.take(world.deployment, { source: "caller" });
+  const other = { source: "caller", payer: PAYER } as const;
+  const slot = await world.parts.gate.slots.take(world.deployment, other);
   resolve({ limits: LIMITS } as Sandbox);
   await assert.rejects(waiting, { code: "overloaded" });
   slot.free();
   assert.deepEqual(world.endings(), [["released overloaded"]]);
   assert.equal(await (await world.call()).text(), "hello\n");
+  await world.assertNothingTaken();
+});
+
+Deno.test("who comes back from its wait has the next slot, before any that never had one", async () => {
+  using world = await openCallWorld({ concurrency: 1 });
+  const { asked, resolve } = playWait(world);
+  const first = world.call();
+  await asked;
+  delete world.before.seat;
+  const other = { source: "caller", payer: PAYER } as const;
+  const slot = await world.parts.gate.slots.take(world.deployment, other);
+  const ended: string[] = [];
+  const later = world.call().finally(() => ended.push("later"));
+  await aWhile();
+  resolve({ limits: LIMITS, run: () => Promise.reject(failure("sandbox_unavailable")) } as never);
+  const back = first.catch(() => {}).finally(() => ended.push("first"));
+  await aWhile();
+  slot.free();
+  await Promise.all([back, later]);
+  assert.deepEqual(ended, ["first", "later"]);
+  await world.assertNothingTaken();
+});
+
+Deno.test("a caller that goes while its call comes back costs nothing", async () => {
+  using world = await openCallWorld({ concurrency: 1 });
+  const caller = new AbortController();
+  const { asked, resolve } = playWait(world);
+  const call = world.call({ signal: caller.signal }).catch(() => {});
+  await asked;
+  const other = { source: "caller", payer: PAYER } as const;
+  const slot = await world.parts.gate.slots.take(world.deployment, other);
+  resolve({ limits: LIMITS } as Sandbox);
+  await aWhile();
+  assert.equal(world.parts.gate.slots.queued(), 1);
+  caller.abort();
+  await call;
+  assert.equal(world.parts.gate.slots.queued(), 0);
+  assert.deepEqual(world.endings(), [["released invalid_input"]]);
+  slot.free();
   await world.assertNothingTaken();
 });
 

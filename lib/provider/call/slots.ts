@@ -1,217 +1,209 @@
 /**
- * How many runs at once, and how many credits a minute strangers may cost an owner. A refusal is
- * free and says when to come back.
+ * How many runs at once, whose is next, and how many credits a minute strangers may cost an owner.
+ * A call that finds no slot waits for a moment (`fair_queue.ts`). A refusal is free, as is a wait,
+ * and says when to come back.
  */
-import { KhachapuriError } from "../../errors.ts";
+import type { Address } from "viem";
+import { monotonicClock } from "../../alarm.ts";
+import type { Clock } from "../../clock.ts";
+import type { KhachapuriError } from "../../errors.ts";
 import { OWNER_RATES_REMEMBERED_MAX } from "../../limits.ts";
+import {
+  CALLS_WAITING_MAX,
+  PAYER_CALLS_WAITING_MAX,
+  SLOT_RETRY_MS_MAX,
+  SLOT_WAIT_MS,
+} from "../../limits_of_slots.ts";
 import { Lru } from "../../lru.ts";
 import { TokenBucket } from "../../token_bucket.ts";
 import type { Deployment } from "../deployment/deployment.ts";
+import type { SlotUsage } from "../metrics/slot_usage.ts";
 import type { Bill } from "../money/scheme.ts";
+import { FairQueue } from "./fair_queue.ts";
 import { hasToLeave } from "./fair_share.ts";
+import type { Gate, Refusal, Turn } from "./parties.ts";
+import { noSlot, shuttingDown, tooFast, wantedByOthers } from "./slot_refusals.ts";
+import { type OwnersRate, type Slot, type SlotDesk, TakenSlot } from "./taken_slot.ts";
+import { type Waiting, WaitingRoom } from "./waiting_room.ts";
 
-export interface Slot {
-  /**
-   * Counts one credit more for the run.
-   * @param creditMs what one is good for, ms
-   * @throws KhachapuriError `rate_limited` beyond the owner's rate, if it pays; `overloaded` while
-   * the provider shuts down, or another deployment wants the slot of a run that its owner pays for
-   */
-  extend(creditMs: number): void;
-  /** A credit that was counted so was not used. */
-  giveBack(): void;
-  /** The call waits before it runs, and keeps nobody else from running meanwhile. */
-  stepAside(): void;
-  /**
-   * The wait is over; the owner's rate is not asked again.
-   * @throws KhachapuriError as `take`, where others run in its place
-   */
-  comeBack(): void;
-  /**
-   * The run has ended, never began, or goes on without it: then `extend` counts its credits, and it
-   * has to leave for nobody. Calling it again does nothing.
-   */
-  free(): void;
-  /** The call cost nothing: it does not count against the owner's rate either. */
-  undo(): void;
+export interface SlotsOptions {
+  /** Of the owners' rates. */
+  readonly now?: () => number;
+  /** Why none may begin for the moment, e.g. as the disk is full. */
+  readonly refusal?: () => KhachapuriError | null;
+  /** Whether an owner has a deployment here that was paid for. */
+  readonly isPaying?: (owner: Address) => boolean;
+  readonly usage?: SlotUsage | undefined;
+  /** Of the queue. */
+  readonly clock?: Clock;
+  readonly waitMs?: number;
 }
 
-export class Slots {
-  #busy = 0;
-  #waiting = 0;
-  #isClosing = false;
-  /** Runs going on, by deployment. */
-  readonly #running = new Map<string, number>();
-  /** Of those the ones that get no further credit, as others want their slots. */
-  readonly #leaving = new Map<string, number>();
-  /** When a deployment's call last found all slots busy. */
-  readonly #refused: Lru<string, number>;
-  /** An owner's credits a minute, by deployment; one that was forgotten starts with a full one. */
-  readonly #rates = new Lru<string, TokenBucket>(OWNER_RATES_REMEMBERED_MAX);
+/** All owners that nobody paid a call for yet are as one: keys cost nothing. */
+const STRANGERS = "strangers";
 
-  /**
-   * @param concurrency runs of the provider at the same time
-   * @param refusal why none may begin for the moment, e.g. as the disk is full
-   */
-  constructor(
-    private readonly concurrency: number,
-    private readonly now: () => number = Date.now,
-    private readonly refusal: () => KhachapuriError | null = () => null,
-  ) {
-    // More would make nobody's share smaller: it is one slot at least.
-    this.#refused = new Lru(concurrency);
+export class Slots {
+  readonly #queue: FairQueue;
+  readonly #clock: Clock;
+  readonly #room: WaitingRoom;
+  #isClosing = false;
+  /** Of specs that are held somewhere. */
+  readonly #keys = new WeakMap<Deployment["spec"], string>();
+  /** An owner's credits a minute, by deployment; one that was forgotten starts with a full one. */
+  readonly #rates = new Lru<string, OwnersRate>(OWNER_RATES_REMEMBERED_MAX);
+
+  /** @param slots runs of the provider at the same time */
+  constructor(private readonly slots: number, private readonly options: SlotsOptions = {}) {
+    const { clock = monotonicClock, waitMs = SLOT_WAIT_MS } = options;
+    this.#clock = clock;
+    this.#queue = new FairQueue({
+      slots,
+      waitingMax: CALLS_WAITING_MAX,
+      payerWaitingMax: PAYER_CALLS_WAITING_MAX,
+      waitMs,
+      retryMsMax: SLOT_RETRY_MS_MAX,
+    });
+    this.#room = new WaitingRoom(this.#queue, clock, waitMs, options.usage);
   }
 
   /** Runs going on now. */
   busy(): number {
-    return this.#busy;
+    return this.#queue.busy;
   }
 
   /** How many there are. */
   count(): number {
-    return this.concurrency;
+    return this.slots;
   }
 
-  /** Calls that wait before they run. */
+  /** Calls that wait for a slot. */
+  queued(): number {
+    return this.#queue.waiting;
+  }
+
+  /** Calls that wait before they run, for something else than a slot. */
   waiting(): number {
-    return this.#waiting;
+    return this.#queue.aside;
   }
 
   /** The provider shuts down: runs go on for the credits that they have, and get no more. */
   close(): void {
     this.#isClosing = true;
+    this.#room.clear();
   }
 
-  /** @throws KhachapuriError `rate_limited` (429), `overloaded` (503), both with Retry-After */
-  take({ spec }: Deployment, bill: Pick<Bill, "source">): Slot {
-    const refusal = this.refusal();
-    if (refusal) throw refusal;
-    const { id, owner, limits } = spec;
-    const key = `${owner}:${id}`;
-    this.#assertRoom(key, limits.concurrency);
-    const rate = bill.source === "owner" ? this.#rateOf(key, limits.ownerCreditsPerMinute) : null;
-    if (rate && !rate.take()) throw tooFast(limits.ownerCreditsPerMinute, rate.waitSeconds());
-    this.#occupy(key);
-    let isTaken = true;
-    let isAside = false;
-    let isLeaving = false;
-    const setAside = (is: boolean) => {
-      if (is !== isAside) this.#waiting += is ? 1 : -1;
-      isAside = is;
-    };
-    const free = () => {
-      setAside(false);
-      if (!isTaken) return;
-      isTaken = false;
-      this.#busy -= 1;
-      countDown(this.#running, key);
-      if (isLeaving) countDown(this.#leaving, key);
-    };
-    const giveBack = () => rate?.giveBack();
-    return {
-      free,
-      stepAside() {
-        free();
-        setAside(true);
-      },
-      comeBack: () => {
-        this.#assertRoom(key, limits.concurrency);
-        this.#occupy(key);
-        isTaken = true;
-        setAside(false);
-      },
-      extend: (creditMs) => {
-        if (this.#isClosing) throw shuttingDown();
-        if (rate && isTaken && this.#isWanted(key, creditMs)) {
-          isLeaving = true;
-          this.#leaving.set(key, (this.#leaving.get(key) ?? 0) + 1);
-          throw wantedByOthers();
-        }
-        if (rate && !rate.take()) throw tooFast(limits.ownerCreditsPerMinute, rate.waitSeconds());
-      },
-      giveBack,
-      undo() {
-        if (isTaken || isAside) giveBack();
-        free();
-      },
-    };
+  /**
+   * For a call before anything is done for it.
+   * @throws KhachapuriError as `take`, where there is no room to wait, whoever pays for it
+   */
+  assertRoom(deployment: Deployment): void {
+    const about = this.#about(deployment);
+    const refusal = this.#queue.refusalOf(about, this.#clock.now());
+    if (refusal) throw this.#refused(refusal, about.concurrency);
+  }
+
+  /**
+   * A slot, at once where one is free.
+   * @throws KhachapuriError `rate_limited` (429), `overloaded` (503), both with Retry-After
+   */
+  take(deployment: Deployment, bill: Pick<Bill, "source" | "payer">): Slot | Waiting<Slot> {
+    const unwell = this.options.refusal?.() ?? null;
+    if (unwell) throw unwell;
+    const isOwners = bill.source === "owner";
+    const rate = isOwners ? this.#rateOf(deployment) : null;
+    rate?.take();
+    const about = { ...this.#about(deployment), payer: isOwners ? null : bill.payer };
+    const turn = this.#queue.ask(about, this.#clock.now());
+    if ("reason" in turn) {
+      rate?.bucket.giveBack();
+      throw this.#refused(turn, about.concurrency);
+    }
+    const slot = new TakenSlot(turn, rate, this.#desk);
+    if (turn.state === "running") return slot;
+    const wait = this.#wait(turn, slot, () => slot.undo());
+    if (this.#isClosing) this.#room.clear();
+    return wait;
   }
 
   /**
    * Counts a credit that no call's run costs the owner; returns what takes that back.
    * @throws KhachapuriError `rate_limited` beyond the owner's rate
    */
-  debit({ spec: { id, owner, limits } }: Deployment): () => void {
-    const rate = this.#rateOf(`${owner}:${id}`, limits.ownerCreditsPerMinute);
-    if (!rate.take()) throw tooFast(limits.ownerCreditsPerMinute, rate.waitSeconds());
-    return () => rate.giveBack();
+  debit(deployment: Deployment): () => void {
+    const rate = this.#rateOf(deployment);
+    rate.take();
+    return () => rate.bucket.giveBack();
   }
 
-  #assertRoom(key: string, concurrency: number): void {
-    if ((this.#running.get(key) ?? 0) >= concurrency) throw tooManyRuns(concurrency);
-    if (this.#busy >= this.concurrency) {
-      this.#refused.set(key, this.now());
-      throw allBusy();
+  readonly #desk: SlotDesk = {
+    assertOpen: () => {
+      if (this.#isClosing) throw shuttingDown();
+    },
+    assertShare: (gate, creditMs) => {
+      if (this.#isWanted(gate, creditMs)) throw wantedByOthers();
+    },
+    leave: (turn) => this.#queue.leave(turn, this.#clock.now()),
+    stepAside: (turn) => this.#queue.stepAside(turn, this.#clock.now()),
+    comeBack: (turn) => {
+      this.#queue.comeBack(turn, this.#clock.now());
+      if (turn.state === "running") return null;
+      // Its call gives everything back, and with it the slot.
+      return this.#wait(turn, undefined, () => this.#desk.leave(turn));
+    },
+  };
+
+  #wait<Of>(turn: Turn, got: Of, undo: () => void): Waiting<Of> {
+    const told = (refusal: Refusal) => this.#refused(refusal, turn.gate.concurrency);
+    return this.#room.wait(turn, { got, told, undo });
+  }
+
+  #refused(refusal: Refusal, concurrency: number): KhachapuriError {
+    if (this.#isClosing) return shuttingDown();
+    this.options.usage?.refused(refusal.isOwnLimit ? "limit" : refusal.reason);
+    return noSlot(refusal, concurrency);
+  }
+
+  #about({ spec: { owner, limits: { concurrency } }, spec }: Deployment) {
+    const isPaying = this.options.isPaying?.(owner) ?? true;
+    return { owner: isPaying ? owner : STRANGERS, deployment: this.#keyOf(spec), concurrency };
+  }
+
+  /** Making it anew for each call would cost more than all else that is done here. */
+  #keyOf(spec: Deployment["spec"]): string {
+    const known = this.#keys.get(spec);
+    if (known !== undefined) return known;
+    const key = `${spec.owner}:${spec.id}`;
+    this.#keys.set(spec, key);
+    return key;
+  }
+
+  /** Whether a deployment is to leave a slot to others, who want one or were refused one. */
+  #isWanted({ deployment }: Gate, creditMs: number): boolean {
+    if (this.#queue.busy < this.slots) return false;
+    const since = this.#clock.now() - creditMs;
+    const running = new Map<string, number>();
+    const refused: string[] = [];
+    for (const gate of this.#queue.gates()) {
+      if (gate.running > 0) running.set(gate.deployment, gate.running - gate.leaving);
+      if (gate.lacksSlot(since)) refused.push(gate.deployment);
     }
-    this.#refused.delete(key);
+    return hasToLeave(deployment, { concurrency: this.slots, running, refused });
   }
 
-  #occupy(key: string): void {
-    this.#busy += 1;
-    this.#running.set(key, (this.#running.get(key) ?? 0) + 1);
-  }
-
-  /** Whether a deployment is to leave a slot to others, whom one was refused of late. */
-  #isWanted(key: string, creditMs: number): boolean {
-    if (this.#busy < this.concurrency) return false;
-    const since = this.now() - creditMs;
-    const refused = [...this.#refused.keys()].filter((each) => this.#refused.peek(each)! >= since);
-    const running = new Map(
-      [...this.#running].map(([each, runs]) => [each, runs - (this.#leaving.get(each) ?? 0)]),
-    );
-    return hasToLeave(key, { concurrency: this.concurrency, running, refused });
-  }
-
-  #rateOf(key: string, perMinute: number): TokenBucket {
+  #rateOf({ spec }: Deployment): OwnersRate {
+    const { now = Date.now } = this.options;
+    const { ownerCreditsPerMinute: perMinute } = spec.limits;
+    const key = this.#keyOf(spec);
     const known = this.#rates.get(key);
     if (known) return known;
-    const rate = new TokenBucket(perMinute, perMinute / 60, this.now);
+    const bucket = new TokenBucket(perMinute, perMinute / 60, now);
+    const take = () => {
+      if (bucket.take()) return;
+      this.options.usage?.refused("rate");
+      throw tooFast(perMinute, bucket.waitSeconds());
+    };
+    const rate: OwnersRate = { bucket, take };
     this.#rates.set(key, rate);
     return rate;
   }
-}
-
-function countDown(counts: Map<string, number>, key: string): void {
-  const left = counts.get(key)! - 1;
-  if (left > 0) counts.set(key, left);
-  else counts.delete(key);
-}
-
-function tooManyRuns(concurrency: number): KhachapuriError {
-  const limit = `this deployment runs ${concurrency} calls at a time`;
-  return new KhachapuriError("rate_limited", limit, { retryAfterSeconds: 1 });
-}
-
-function allBusy(): KhachapuriError {
-  return new KhachapuriError("overloaded", "all slots of this provider are busy", {
-    retryAfterSeconds: 1,
-  });
-}
-
-function wantedByOthers(): KhachapuriError {
-  const why = "all slots are busy, this deployment has more than its share, and another wants one";
-  return new KhachapuriError("overloaded", why, { retryAfterSeconds: 1 });
-}
-
-function shuttingDown(): KhachapuriError {
-  return new KhachapuriError("overloaded", "the provider is shutting down", {
-    retryAfterSeconds: 1,
-  });
-}
-
-function tooFast(perMinute: number, waitSeconds: number): KhachapuriError {
-  return new KhachapuriError("rate_limited", `the owner pays for ${perMinute} credits a minute`, {
-    retryAfterSeconds: Math.ceil(waitSeconds),
-    hints: ["or pay with a permit of your own"],
-  });
 }

@@ -4,7 +4,7 @@ import type { RunRequest, Sandbox } from "../../../sandbox/sandbox.ts";
 import { asKhachapuriError, type KhachapuriError } from "../../errors.ts";
 import {
   BUFFERED_BODY_BYTES_MAX,
-  PROVIDER_CONCURRENCY_DEFAULT,
+  DEPLOYMENT_CONCURRENCY_MAX,
   REQUEST_BYTES_DEFAULT,
   SPEC_CREDITS_MAX,
 } from "../../limits.ts";
@@ -93,7 +93,7 @@ export function createDevHandle(options: DevHandleOptions): DevHandle {
     now: Date.now,
   });
   const gate: CallGate = {
-    slots: new Slots(PROVIDER_CONCURRENCY_DEFAULT),
+    slots: new Slots(DEPLOYMENT_CONCURRENCY_MAX),
     idempotency,
     requestBytes: REQUEST_BYTES_DEFAULT,
     welcome: EVERYBODY,

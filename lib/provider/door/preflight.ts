@@ -21,6 +21,7 @@ import { assertOwnTerms, termsHash } from "../../spec/terms.ts";
 import { recordsPath } from "../deployment/records.ts";
 import { assertLedgerVersion } from "../ledger/version.ts";
 import { sandboxHost } from "../program/sandboxes.ts";
+import { slotRoom } from "./slot_room.ts";
 import { sharingHints } from "./uid_sharing.ts";
 import { Findings, type Look } from "./findings.ts";
 import { readProvidersKeys } from "./lost_keys.ts";
@@ -149,11 +150,13 @@ async function checkSandbox({ sandbox }: ProviderConfig) {
   }
   const { launcher, programsRunAs, enforced, missing } = probe;
   const limits = enforced.length > 0 ? `, the kernel limits ${enforced.join(", ")}` : "";
-  const detail = `${launcher}, programs run as uid ${programsRunAs}${limits}`;
+  const concurrency = slotRoom(sandbox);
+  const detail =
+    `${launcher}, programs run as uid ${programsRunAs}, ${concurrency} at a time${limits}`;
   const hints = missing.length > 0
     ? [`the kernel does not limit ${missing.join(", ")} here`, ...probe.hints]
     : [];
-  const sharing = sharingHints(probe, sandbox, Deno.uid());
+  const sharing = sharingHints(probe, { ...sandbox, concurrency }, Deno.uid());
   return { detail, hints: [...hints, ...sharing], host, probe, sharing };
 }
 

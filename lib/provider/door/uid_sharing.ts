@@ -6,7 +6,7 @@ import type { ProviderConfig } from "../../config.ts";
 const WATCH_BYTES = 200;
 
 type Probe = Pick<Extract<ProbeResult, { ok: true }>, "programsRunAs" | "watches" | "enforced">;
-type Allowed = Pick<ProviderConfig["sandbox"], "concurrency" | "memoryMb">;
+type Allowed = { concurrency: number } & Pick<ProviderConfig["sandbox"], "memoryMb">;
 
 /**
  * What is to be known and done; nothing where programs have uids of their own.

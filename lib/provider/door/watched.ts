@@ -42,7 +42,7 @@ export interface WatchedParts {
   chain: Pick<Chain, "endpoints" | "usage">;
   payments: Payments;
   programs: { sandboxes: Pick<Sandboxes, "open" | "servers">; webDomain: URL };
-  gate: { slots: Pick<Slots, "busy" | "count" | "waiting"> };
+  gate: { slots: Pick<Slots, "busy" | "count" | "queued" | "waiting"> };
   money: { ownerCredits: Pick<OwnerCredits, "low"> };
   content: Pick<OpenContent, "kept">;
   cache: Pick<BlockCache, "size">;
@@ -76,6 +76,7 @@ function watched(parts: WatchedParts): Watched {
     servers: () => sandboxes.servers().map(({ view }) => view),
     runsBusy: () => slots.busy(),
     slots: () => slots.count(),
+    callsQueued: () => slots.queued(),
     callsWaiting: () => slots.waiting(),
     ownersLow: () => money.ownerCredits.low(),
     cacheBytes: () => parts.cache.size(),

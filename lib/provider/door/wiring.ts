@@ -40,6 +40,7 @@ import { openOpenapi } from "./openapi_document.ts";
 import type { RouteParts } from "./parts.ts";
 import { watchMachine } from "./machine_room.ts";
 import type { Site } from "./site.ts";
+import { slotRoom } from "./slot_room.ts";
 import { alarmsOf, openMonitoring } from "./watched.ts";
 import { openWorkplaces } from "./workplaces.ts";
 
@@ -106,7 +107,8 @@ async function openParts(
   const counters = createCounters();
   const callRecords = recordsOfCalls(records, counters, { log, now });
   const denials = openDenials(site, counters.denied, stack);
-  const { gate, answers } = openGate(site, payments, machine, denials, stack);
+  const told = { registrations: records.registrations, slots: counters.slots };
+  const { gate, answers } = openGate(site, payments, machine, denials, told, stack);
   const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
   stack.defer(() => debits.settled());
   const noteServer = noteServers(records, counters, debits);
@@ -264,6 +266,7 @@ function openGate(
   { ledger, purchases }: Payments,
   machine: Pick<MachineWatch, "refusal">,
   welcome: RouteParts["gate"]["welcome"],
+  { registrations, slots: usage }: Pick<Records, "registrations"> & Pick<Counters, "slots">,
   stack: AsyncDisposableStack,
 ) {
   const answers = new SqliteIdempotency({
@@ -273,12 +276,17 @@ function openGate(
   });
   stack.defer(() => answers.close());
   const idempotency = new IdempotencySeat(answers);
-  const { concurrency, requestBytes } = provider.sandbox;
+  const { requestBytes } = provider.sandbox;
   const readBody = createBodyReader({
     heldBytesMax: BUFFERED_BODY_BYTES_MAX,
     bytesMax: requestBytes,
   });
-  const slots = new Slots(concurrency, now, () => machine.refusal());
+  const slots = new Slots(slotRoom(provider.sandbox), {
+    now,
+    refusal: () => machine.refusal(),
+    isPaying: (owner) => registrations.isOwner(owner),
+    usage,
+  });
   const gate = { slots, idempotency, requestBytes, readBody, welcome };
   return { gate, answers: { own: answers, seat: idempotency } };
 }

@@ -55,12 +55,24 @@ const FIELDS: readonly HeaderField[] = [
   ...READABLE,
 ];
 
+/** Of errors that are told as they are to many: under load most of what is said is one of them. */
+const PREPARED = new WeakMap<KhachapuriError, Failure>();
+
+/** The same error has one answer from now on; it is told to nobody by name. */
+export function prepared(error: KhachapuriError): KhachapuriError {
+  PREPARED.set(error, failureOf(error));
+  return error;
+}
+
 /**
  * Renders an error. What we did not foresee shows nothing of itself.
  * @param asking null: there is nothing to pay for, or it is not known what
  */
 export function failureOf(error: KhachapuriError, asking: Asking | null = null): Failure {
   if (error.code === "payment_required" && asking) return unpaid(error, asking);
+  const ready = PREPARED.get(error);
+  // Whoever sends it may add to its head.
+  if (ready) return { ...ready, headers: [...ready.headers] };
   const shown = error.code === "internal"
     ? { error: "internal", message: "the provider failed" }
     : shownOf(error);

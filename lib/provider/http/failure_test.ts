@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { asKhachapuriError, errorTable, KhachapuriError } from "../../errors.ts";
 import { PAYMENT_REQUIRED_HEADER } from "../../payment_header.ts";
 import { exampleCall } from "./example_call.ts";
-import { type Asking, failureOf } from "./failure.ts";
+import { type Asking, failureOf, prepared } from "./failure.ts";
 
 const LANE = { id: "0x01", cumulative: 7n } as const;
 const accepts = ({ lane }: Partial<Pick<KhachapuriError, "lane">>) => [
@@ -161,4 +161,14 @@ Deno.test("where nothing can be paid for, a 402 asks for nothing", () => {
   const { status, headers, json } = render(unpaid(), null);
   assert.deepEqual([status, json.error], [402, "payment_required"]);
   assert.equal(headers.get("payment-required"), null);
+});
+
+Deno.test("an answer that is prepared is the same, and nobody's changes are in another's", () => {
+  const error = new KhachapuriError("overloaded", "it is full", { retryAfterSeconds: 3 });
+  const plain = failureOf(error);
+  assert.equal(prepared(error), error);
+  const first = failureOf(error);
+  assert.deepEqual(first, plain);
+  first.headers.push(["date", "today"]);
+  assert.deepEqual(failureOf(error), plain);
 });

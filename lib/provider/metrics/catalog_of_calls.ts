@@ -82,8 +82,31 @@ export const CALL_METRICS = {
   khachapuri_runs_busy: { type: "gauge", help: "Runs going on now." },
   khachapuri_slots: {
     type: "gauge",
-    help: "Runs that may go on at a time (`sandbox.concurrency`).",
-    advice: "With all busy, calls get 503: raise it, if processors and memory allow.",
+    help:
+      "Runs that may go on at a time (`sandbox.concurrency`, or what the machine has room for).",
+    advice: "With calls queued all the time: raise it, if processors and memory allow.",
+  },
+  khachapuri_calls_queued: {
+    type: "gauge",
+    help: "Calls that wait for a slot, their deployment's own limit included.",
+  },
+  khachapuri_slot_wait_seconds: {
+    type: "histogram",
+    bounds: WAIT_SECONDS,
+    help: "How long calls waited for a slot, of those that found none at once.",
+  },
+  khachapuri_slot_waits_left_total: {
+    type: "counter",
+    help: "Calls whose caller left while they waited for a slot.",
+  },
+  khachapuri_slot_refusals_total: {
+    type: "counter",
+    help: "Calls that got no slot, by reason; free, and told when to come back.",
+    labels: {
+      reason: "`limit` and `rate` (429, of the deployment itself); `slow` (so many wait that it " +
+        "would wait for too long), `full` (too many wait), `late` (it has waited for too long)",
+    },
+    advice: "`slow`, `full`, `late`: the provider is full, or one owner's calls are too many.",
   },
   khachapuri_calls_waiting: {
     type: "gauge",

@@ -8,6 +8,7 @@ import { type Counter, distributed, type Metric, type Sample } from "./metrics.t
 import { RequestUsage } from "./request_usage.ts";
 import { RunUsage } from "./run_usage.ts";
 import { SandboxUsage } from "./sandbox_usage.ts";
+import { SlotUsage } from "./slot_usage.ts";
 import { instanceMetrics, ServerUsage, type WatchedServer } from "./server_usage.ts";
 import { WireUsage } from "./wire_usage.ts";
 
@@ -17,6 +18,7 @@ export interface Counters {
   servers: ServerUsage;
   requests: RequestUsage;
   sandboxes: SandboxUsage;
+  slots: SlotUsage;
   content: ContentUsage;
   wire: WireUsage;
   /** Requests that a denial refused, by its kind. */
@@ -34,6 +36,7 @@ export function createCounters(): Counters {
     servers: new ServerUsage(),
     requests: new RequestUsage(),
     sandboxes: new SandboxUsage(),
+    slots: new SlotUsage(),
     content: new ContentUsage(),
     wire: new WireUsage(),
     denied: counterOf("khachapuri_denied_requests_total"),
@@ -95,6 +98,7 @@ export interface Watched {
   servers(): readonly WatchedServer[];
   runsBusy(): number;
   slots(): number;
+  callsQueued(): number;
   callsWaiting(): number;
   cacheBytes(): number;
   /** Denials in force, by kind. */
@@ -121,6 +125,7 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
     ...counters.egress.metrics,
     ...counters.servers.metrics,
     ...counters.sandboxes.metrics,
+    ...counters.slots.metrics,
     ...counters.content.metrics,
     ...counters.wire.metrics,
     ...moneyMetrics(watched),
@@ -147,6 +152,7 @@ function callMetrics(watched: Watched): Metric[] {
     numberOf("khachapuri_sandboxes_open", () => watched.sandboxesOpen()),
     numberOf("khachapuri_runs_busy", () => watched.runsBusy()),
     numberOf("khachapuri_slots", () => watched.slots()),
+    numberOf("khachapuri_calls_queued", () => watched.callsQueued()),
     numberOf("khachapuri_calls_waiting", () => watched.callsWaiting()),
     numberOf("khachapuri_owners_low", () => watched.ownersLow()),
     numberOf("khachapuri_cache_bytes", () => watched.cacheBytes()),

@@ -1,0 +1,332 @@
+/** Histories of a queue on a clock that is played: what holds after each step, and in the end. */
+import assert from "node:assert/strict";
+import { type Random, randomOf } from "../../../worlds/random.ts";
+import { Heap, type Heaped } from "../../heap.ts";
+import { FairQueue, type QueueBounds } from "./fair_queue.ts";
+import type { CallOf, Refusal, Turn } from "./parties.ts";
+import { leavesRoom } from "./slot_share.ts";
+
+const BOUNDS: QueueBounds = {
+  slots: 16,
+  waitingMax: 200,
+  payerWaitingMax: 60,
+  waitMs: 5_000,
+  retryMsMax: 60_000,
+};
+
+const SEEDS = 1_000;
+
+/** A call of a history. */
+interface Played {
+  readonly about: CallOf;
+  readonly turn: Turn;
+  readonly askedAt: number;
+  begunAt: number | null;
+  refusal: Refusal | null;
+}
+
+interface Due extends Heaped {
+  readonly at: number;
+  readonly order: number;
+  readonly then: () => void;
+}
+
+/** A queue whose runs end by themselves. */
+class World {
+  now = 0;
+  readonly queue: FairQueue;
+  readonly played: Played[] = [];
+  readonly refused: { about: CallOf; refusal: Refusal; at: number }[] = [];
+  #order = 0;
+  /** When somebody may have waited for too long. */
+  #expireAt = Infinity;
+  readonly #due = new Heap<Due>((one, other) => (one.at - other.at || one.order - other.order) < 0);
+
+  constructor(readonly bounds: QueueBounds = BOUNDS) {
+    this.queue = new FairQueue(bounds);
+  }
+
+  /** @param runMs how long it runs once it does; null: until it is ended */
+  ask(about: CallOf, runMs: number | null, over: () => void = () => {}): Played | null {
+    const turn = this.queue.ask(about, this.now);
+    if ("reason" in turn) {
+      this.refused.push({ about, refusal: turn, at: this.now });
+      return null;
+    }
+    const played: Played = { about, turn, askedAt: this.now, begunAt: null, refusal: null };
+    this.played.push(played);
+    const begin = () => {
+      played.begunAt = this.now;
+      if (runMs === null) return;
+      this.after(runMs, () => {
+        this.queue.leave(turn, this.now);
+        over();
+      });
+    };
+    turn.settle = (refusal) => {
+      turn.settle = null;
+      played.refusal = refusal;
+      if (refusal) this.after(0, over);
+      else begin();
+    };
+    if (turn.state === "running") begin();
+    else this.#expireAt = Math.min(this.#expireAt, this.now + this.bounds.waitMs);
+    return played;
+  }
+
+  comeBack(turn: Turn): void {
+    this.queue.comeBack(turn, this.now);
+    this.#expireAt = Math.min(this.#expireAt, this.now + this.bounds.waitMs);
+  }
+
+  after(ms: number, then: () => void): void {
+    this.#due.add({ at: this.now + ms, order: this.#order++, then, heapAt: -1 });
+  }
+
+  /** Lets time pass, with whatever is due meanwhile. */
+  until(end: number): void {
+    for (;;) {
+      const due = this.#due.first();
+      const at = Math.min(due?.at ?? Infinity, this.#expireAt);
+      if (at > end) break;
+      this.now = Math.max(this.now, at);
+      if (this.now >= this.#expireAt) this.#expireAt = this.now + this.queue.expire(this.now);
+      else if (due) {
+        this.#due.remove(due);
+        due.then();
+      }
+    }
+    this.now = end;
+  }
+
+  /** Of an owner's runs between two times. */
+  slotTime(owner: string, from: number, to: number, runMs: (played: Played) => number): number {
+    let sum = 0;
+    for (const played of this.played) {
+      if (played.about.owner !== owner || played.begunAt === null) continue;
+      const end = Math.min(to, played.begunAt + runMs(played));
+      sum += Math.max(0, end - Math.max(from, played.begunAt));
+    }
+    return sum;
+  }
+}
+
+function callOf(random: Random): CallOf {
+  const owner = `owner ${random.between(1, 4)}`;
+  const which = random.between(1, 2);
+  return {
+    owner,
+    payer: random.chance(0.5) ? null : `payer ${random.between(1, 3)}`,
+    deployment: `${owner}:${which}`,
+    concurrency: which === 1 ? 64 : 3,
+  };
+}
+
+/** What holds at any time, whatever happened. */
+function assertSound({ queue, played, bounds, now }: World): void {
+  const running = played.filter(({ turn }) => turn.state === "running");
+  const waiting = played.filter(({ turn }) => turn.state === "waiting");
+  const returning = played.filter(({ turn }) => turn.state === "returning");
+  assert.equal(queue.busy, running.length);
+  assert.equal(queue.waiting, waiting.length + returning.length);
+  assert.ok(queue.busy <= bounds.slots, "more run than there are slots");
+  assert.ok(waiting.length <= bounds.waitingMax);
+  const runs = new Map<string, number>();
+  for (const { about: { owner, deployment } } of running) {
+    for (const key of [owner, deployment]) runs.set(key, (runs.get(key) ?? 0) + 1);
+  }
+  const runsOf = (key: string) => runs.get(key) ?? 0;
+  const isOpen = ({ about }: Played) => runsOf(about.deployment) < about.concurrency;
+  for (const { about } of running) {
+    assert.ok(runsOf(about.deployment) <= about.concurrency, "beyond its limit");
+  }
+  const free = bounds.slots - queue.busy;
+  // Work conserving: who could have a slot has one.
+  for (const each of waiting) {
+    if (!isOpen(each)) continue;
+    assert.ok(!leavesRoom(runsOf(each.about.owner), free), "waits beside a slot");
+  }
+  assert.ok(free === 0 || !returning.some(isOpen), "who comes back waits beside a slot");
+  for (const each of [...waiting, ...returning]) {
+    assert.ok(now - each.turn.since <= bounds.waitMs, "waits for too long");
+  }
+  // In their order, within a payer and deployment.
+  for (const { about, turn } of waiting) {
+    for (const other of running) {
+      const isSame = other.about.deployment === about.deployment &&
+        other.about.payer === about.payer && other.turn.owner === turn.owner;
+      const cameLater = other.turn.order > turn.order && other.begunAt !== null;
+      assert.ok(!(isSame && cameLater && other.begunAt! > turn.since), "somebody was passed");
+    }
+  }
+}
+
+Deno.test("whatever happens, slots are used and limits kept, and what leaves is gone", () => {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const random = randomOf(seed);
+    const world = new World({ ...BOUNDS, slots: random.between(1, 9), waitingMax: 30 });
+    for (let step = 0; step < 60; step++) {
+      const live = world.played.filter(({ turn }) => turn.state !== "over");
+      const one = live.length > 0 ? random.pick(live) : null;
+      if (one === null || random.chance(0.55)) world.ask(callOf(random), null);
+      else if (one.turn.state === "running" && random.chance(0.2)) {
+        world.queue.stepAside(one.turn, world.now);
+      } else if (one.turn.state === "aside" && random.chance(0.8)) {
+        world.comeBack(one.turn);
+      } else world.queue.leave(one.turn, world.now);
+      if (random.chance(0.3)) world.until(world.now + random.between(1, 3_000));
+      assertSound(world);
+    }
+    for (const { turn } of world.played) world.queue.leave(turn, world.now);
+    assertSound(world);
+    const { busy, waiting, aside } = world.queue;
+    assert.deepEqual({ busy, waiting, aside }, { busy: 0, waiting: 0, aside: 0 }, `seed ${seed}`);
+    const after = world.ask(callOf(random), null);
+    assert.equal(after?.turn.state, "running", "a trace is left");
+  }
+});
+
+Deno.test("no owner takes a slot beyond half of them while another's call could have it", () => {
+  for (let seed = 1; seed <= SEEDS / 4; seed++) {
+    const random = randomOf(seed);
+    const world = new World({ ...BOUNDS, slots: random.between(2, 24) });
+    const half = Math.ceil(world.bounds.slots / 2);
+    for (let step = 0; step < 80; step++) {
+      const live = world.played.filter(({ turn }) => turn.state !== "over");
+      const before = new Map(live.map(({ turn }) => [turn, turn.state]));
+      if (live.length === 0 || random.chance(0.6)) {
+        const about = callOf(random);
+        world.ask({ ...about, concurrency: 64 }, null);
+      } else world.queue.leave(random.pick(live).turn, world.now);
+      world.now += random.between(0, 200);
+      const waiting = world.played.filter(({ turn }) => turn.state === "waiting");
+      for (const { turn, about: { owner } } of world.played) {
+        const begins = turn.state === "running" && before.get(turn) !== "running";
+        const others = waiting.filter((other) => other.about.owner !== owner);
+        if (!begins || others.length === 0) continue;
+        assert.ok(turn.owner.share.held <= half, `seed ${seed}: ${turn.owner.share.held}`);
+      }
+    }
+  }
+});
+
+/** Runs of an owner that always wants more, from now on. */
+function flood(world: World, about: CallOf, callers: number, runMs: () => number): void {
+  const again = () => {
+    if (world.ask(about, runMs(), again) === null) world.after(1_000, again);
+  };
+  for (let caller = 0; caller < callers; caller++) again();
+}
+
+const plainly = (owner: string, payer: string | null = null): CallOf => ({
+  owner,
+  payer,
+  deployment: `${owner}:1`,
+  concurrency: 4_096,
+});
+
+Deno.test("owners that want all get as much slot-time as each other, but for a run", () => {
+  for (let seed = 1; seed <= 60; seed++) {
+    const random = randomOf(seed);
+    const slots = random.between(1, 12);
+    const world = new World({ ...BOUNDS, slots, waitMs: Infinity, waitingMax: 1e6 });
+    const owners = Array.from({ length: random.between(2, 6) }, (_, at) => ({
+      key: `owner ${at}`,
+      runMs: random.pick([10, 50, 300, 1_000]),
+    }));
+    for (const { key, runMs } of owners) flood(world, plainly(key), 2 * slots + 2, () => runMs);
+    world.until(20_000);
+    const had = owners.map(({ key, runMs }) => world.slotTime(key, 10_000, 20_000, () => runMs));
+    const longest = Math.max(...owners.map(({ runMs }) => runMs));
+    const apart = Math.max(...had) - Math.min(...had);
+    assert.ok(apart <= 2 * longest, `seed ${seed}: ${apart} apart, a run takes ${longest}`);
+  }
+});
+
+Deno.test("payers of an owner share its slots, and none of them another owner's", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = randomOf(seed);
+    const slots = random.between(4, 12);
+    const world = new World({ ...BOUNDS, slots, waitMs: Infinity, waitingMax: 1e6 });
+    const runMs = { long: 1_000, short: 20, other: random.pick([20, 1_000]) };
+    flood(world, plainly("owner", "long"), 2 * slots, () => runMs.long);
+    flood(world, plainly("owner", "short"), 2 * slots, () => runMs.short);
+    flood(world, plainly("other"), 2 * slots, () => runMs.other);
+    world.until(40_000);
+    const msOf = ({ about: { payer } }: Played) => runMs[(payer ?? "other") as keyof typeof runMs];
+    const of = (payer: string | null) =>
+      world.played.filter(({ about }) => about.payer === payer).reduce((sum, played) => {
+        if (played.begunAt === null) return sum;
+        const from = Math.max(10_000, played.begunAt);
+        return sum + Math.max(0, Math.min(40_000, played.begunAt + msOf(played)) - from);
+      }, 0);
+    const apart = Math.abs(of("long") - of("short"));
+    assert.ok(apart <= 2 * runMs.long, `seed ${seed}: payers are ${apart} apart`);
+    const owners = Math.abs(of("long") + of("short") - of(null));
+    assert.ok(owners <= 2 * runMs.long, `seed ${seed}: owners are ${owners} apart`);
+  }
+});
+
+Deno.test("a single caller has a slot at once, whatever one other owner asks for", () => {
+  for (const runMs of [10, 1_000, 10_000]) {
+    for (const callers of [64, 128, 1_024]) {
+      const world = new World({ ...BOUNDS, slots: 64, waitingMax: 1_280 });
+      flood(world, plainly("greedy"), callers, () => runMs);
+      let asked = 0;
+      const politely = () => {
+        asked += 1;
+        const played = world.ask(plainly("polite"), 100, () => world.after(50, politely));
+        assert.equal(played?.turn.state, "running", `${callers} x ${runMs} ms`);
+      };
+      world.after(500, politely);
+      world.until(30_000);
+      assert.ok(asked > 100, `it asked ${asked} times`);
+    }
+  }
+});
+
+Deno.test("long runs starve no short ones, of however many owners there are", () => {
+  const world = new World({ ...BOUNDS, slots: 4, waitMs: 10_000 });
+  for (let at = 0; at < 8; at++) flood(world, plainly(`long ${at}`), 8, () => 2_000);
+  for (let at = 0; at < 8; at++) flood(world, plainly(`short ${at}`), 8, () => 20);
+  world.until(60_000);
+  for (let at = 0; at < 8; at++) {
+    const had = world.slotTime(`short ${at}`, 10_000, 60_000, () => 20);
+    // An even part of 4 slots for 50 s is 12.5 s each.
+    assert.ok(had > 8_000, `short ${at} had ${had} ms`);
+  }
+});
+
+Deno.test("who comes back when it was told to has a slot, nearly always", () => {
+  const came: (Played | null)[] = [];
+  for (let seed = 1; seed <= 300; seed++) {
+    const random = randomOf(seed);
+    const slots = random.between(4, 64);
+    const world = new World({ ...BOUNDS, slots, waitingMax: 100 });
+    const runMs = random.pick([200, 1_000, 5_000, 10_000]);
+    const concurrency = random.pick([1, 3, 8, 64]);
+    const about = { ...plainly("owner"), concurrency };
+    const call = (isBack: boolean) => {
+      const played = world.ask(about, runMs * (0.8 + 0.4 * random.next()));
+      if (isBack) came.push(played);
+      const retryMs = world.refused.at(-1)?.refusal.retryMs ?? 0;
+      // What is a minute or more away nobody knows.
+      if (!played && retryMs < 59_000) {
+        world.after(1_000 * Math.ceil(retryMs / 1_000), () => call(true));
+      }
+    };
+    // What the provider has seen of it before.
+    for (let at = 0; at < 3; at++) world.after(at * 12_000, () => call(false));
+    const burst = random.between(10, 300);
+    for (let at = 0; at < burst; at++) {
+      world.after(40_000 + random.between(0, 2_000), () => call(false));
+    }
+    world.until(200_000);
+    for (const { refusal } of world.refused) {
+      assert.ok(refusal.retryMs >= 0 && refusal.retryMs <= 60_000);
+    }
+  }
+  const served = came.filter((played) => played !== null && played.begunAt !== null).length;
+  assert.ok(came.length > 1_000, `${came.length} came back`);
+  assert.ok(served >= 0.95 * came.length, `${served} of ${came.length} that came back`);
+});
