@@ -22,6 +22,17 @@ export async function inSlices<Item>(
   }
 }
 
+/** Pieces of work of some milliseconds each: one in a turn, in the order in which they come. */
+export class OneATurn {
+  #last: Promise<void> = Promise.resolve();
+
+  do<Result>(work: () => Result | Promise<Result>): Promise<Result> {
+    const done = this.#last.then(work);
+    this.#last = done.then(breathe, breathe);
+    return done;
+  }
+}
+
 /** Lets whatever is ready go first. */
 export function breathe(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

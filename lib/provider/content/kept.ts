@@ -77,6 +77,11 @@ export class Kept implements BlockReader {
     return this.#count;
   }
 
+  /** Whether a block is said to be here; it is verified as it is read. */
+  has(cid: CID): boolean {
+    return this.index.placeOf(cid.multihash.digest) !== null;
+  }
+
   async get(cid: CID): Promise<Uint8Array | null> {
     return await this.#readAt(this.index.placeOf(cid.multihash.digest), cid);
   }

@@ -35,6 +35,7 @@ export class Registrations {
   /** What their owners say of them in public. */
   readonly abouts: Abouts;
   readonly #owners = new Set<Address>();
+  #onAdded: (cid: CidText) => void = () => {};
   readonly #insert: StatementSync;
   readonly #find: StatementSync;
   readonly #ofOwner: StatementSync;
@@ -73,6 +74,12 @@ export class Registrations {
     this.abouts.note(deployment);
     this.#lanes.add(laneKey(owner, deploymentLane(id)));
     this.#owners.add(owner);
+    this.#onAdded(cid);
+  }
+
+  /** Tells of each that is paid for from now on. */
+  whenAdded(tell: (cid: CidText) => void): void {
+    this.#onAdded = tell;
   }
 
   /** Whether somebody has paid for a call to `cid`. */

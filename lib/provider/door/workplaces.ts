@@ -1,6 +1,7 @@
 /** Opens what a provider finds, unpacks and runs deployments with. */
 import type { Address } from "viem";
 import { makeEtc } from "../../../sandbox/etc.ts";
+import { parseCid } from "../../cid.ts";
 import { systemClock } from "../../clock.ts";
 import { type BlockReader, readersInTurn } from "../../ipfs/block_reader.ts";
 import { openCache } from "../../ipfs/cache.ts";
@@ -97,10 +98,12 @@ export async function openWorkplaces(
     takesServers: instances > 0,
     seller,
     registrations,
+    isHere: (cid) => content.kept.has(parseCid(cid)),
     stops,
     welcome: told.welcome,
     onOpened: (deployment) => content.noteUse(deployment),
   });
+  registrations.whenAdded((cid) => deployments.notePaid(cid));
   content.whenKept((root) => {
     deployments.forgetAbsence(root);
     programs.forgetAbsence(root);
