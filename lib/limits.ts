@@ -6,6 +6,8 @@
 
 // A caller: anybody who sends a request.
 
+export * from "./limits_of_openings.ts";
+
 /** Request body, unless a provider configures another size; it streams, and takes no memory. */
 export const REQUEST_BYTES_DEFAULT = 100 * 1024 * 1024;
 /** One that is held until it is whole, before its run: no larger, whatever may stream. */
@@ -67,10 +69,6 @@ export const PAYER_LOOKUPS_PER_SECOND_MAX = 1 / 2;
 export const OWN_LOOKUPS_BURST_MAX = 5;
 /** and then so many a second. */
 export const OWN_LOOKUPS_PER_SECOND_MAX = 1 / 10;
-/** Of what is kept on this machine, which no gateway is asked for, so many at once, */
-export const HERE_LOOKUPS_BURST_MAX = 100;
-/** and then so many a second; beyond it they count as others do. */
-export const HERE_LOOKUPS_PER_SECOND_MAX = 4;
 /** Permits looked at for that, a millisecond each: so many at once, */
 export const LOOKUP_PROOFS_BURST_MAX = 20;
 /** and then so many a second. */
@@ -79,14 +77,6 @@ export const LOOKUP_PROOFS_PER_SECOND_MAX = 10;
 export const LOOKUPS_COUNTED_MAX = 50_000;
 /** Lookups that may be given back, once a call is paid for what they found. */
 export const LOOKUPS_UNPAID_MAX = 1_000;
-/** A lookup that finds no room waits so long: others come to a paid call, and make room, or fail. */
-export const LOOKUP_WAIT_MS = 10_000;
-/** What was found is hoped to come to a paid call for so long; a large program takes a while. */
-export const LOOKUP_PROVING_MS = 10_000;
-/** Lookups that wait so; beyond it a free 503, or 429. */
-export const LOOKUPS_WAITING_MAX = 512;
-/** Of those, one network's: a proxy may stand before everybody. */
-export const NETWORK_LOOKUPS_WAITING_MAX = 256;
 /** That nobody has a cid is remembered so long: whoever publishes it next is soon found. */
 export const ABSENT_REMEMBERED_MS = 30_000;
 /** That our gateways failed is remembered so long at most: it says nothing of the content. */
@@ -297,12 +287,9 @@ export const UNPACKED_BYTES_MAX = 8 * 1024 * 1024 * 1024;
 export const UNPACKED_INODES_MAX = 400_000;
 /** Programs that are remembered to be unusable, whatever was asked of them. */
 export const PROGRAM_REFUSALS_MAX = 10_000;
-/** Published programs up to this size are read before memory is asked for: most are smaller. */
+/** Published programs up to this size are read in memory; larger ones go to a file as they come. */
 export const PROGRAM_SMALL_BYTES_MAX = 2 * 1024 * 1024;
-/**
- * Memory of programs that are being fetched and unpacked, all owners together: two of the largest
- * at a time; a stall and a gigabyte were seen with 32 of them.
- */
+/** Memory of programs that are being fetched and unpacked, all owners together. */
 export const OPENINGS_BYTES_MAX = 128 * 1024 * 1024;
 /** Beside it, for owners whose deployments were paid for here. */
 export const PAYING_OPENINGS_BYTES_MAX = 64 * 1024 * 1024;
@@ -328,12 +315,6 @@ export const PROGRAM_STARTS_MAX = 32;
 export const STRANGER_PROGRAM_STARTS_MAX = 24;
 /** Of those, one owner's. */
 export const OWNER_PROGRAM_STARTS_MAX = 4;
-/** What finds no room among them waits so long: the caller's client gives up soon after. */
-export const PROGRAM_START_WAIT_MS = 10_000;
-/** Programs that wait so; beyond it a free 503. */
-export const PROGRAM_STARTS_WAITING_MAX = 512;
-/** Of those, one owner's: at four a time they are done in time. */
-export const OWNER_PROGRAM_STARTS_WAITING_MAX = 64;
 /** Deployments remembered to be registered on disk. */
 export const REGISTRATIONS_REMEMBERED_MAX = 100_000;
 /** Permits that owners renewed for deployments nobody has paid for yet, some 1 KB each. */

@@ -14,7 +14,9 @@ import {
 import { type ByteSource, streamSource } from "../byte_source.ts";
 import { type CarBlock, CarReader, mismatch, type Place } from "./car.ts";
 import { type GatewayAnswer, type Network, requestGateway } from "./http.ts";
+import type { CachePart } from "./cache_part.ts";
 import { type BlockSource, readUnixfsFile, type UnixfsFile } from "./unixfs.ts";
+import { type FileSink, type StreamSource, streamUnixfsFile } from "./unixfs_stream.ts";
 
 const CAR_TYPE = "application/vnd.ipld.car";
 const CAR_ACCEPT = `${CAR_TYPE}; version=1; order=dfs; dups=y`;
@@ -56,15 +58,55 @@ export async function retrieveFile(
   }
 }
 
+/**
+ * As `retrieveFile`, its blocks into `part`.
+ * @throws KhachapuriError as `retrieveFile`, and what the part fails with
+ */
+export async function retrieveInto(
+  part: CachePart,
+  gateway: Gateway,
+  root: CID,
+  maxBytes: number,
+  retrieval: Retrieval,
+): Promise<void> {
+  const blocks = singleBlocks(gateway, retrieval);
+  const isSingle = root.code === RAW || gateway.withoutCar;
+  const source = isSingle
+    ? blocks
+    : carThenBlocks(gateway, root, retrieval, blocks, EARLY_BYTES_MAX);
+  const once: StreamSource = {
+    async get(cid) {
+      const known = await part.get(cid);
+      if (known) return known;
+      const bytes = await source.get(cid);
+      await part.add({ cid, bytes });
+      return bytes;
+    },
+    announce: (children, fileBytes) => source.announce?.(children, fileBytes),
+  };
+  try {
+    await streamUnixfsFile(root, once, maxBytes, NOWHERE);
+  } finally {
+    if ("cancel" in source) source.cancel();
+  }
+}
+
+/** Only that it is a file, and which blocks it has, is looked at. */
+const NOWHERE: FileSink = { begin() {}, write() {} };
+/** Of blocks that come before their turn: beyond it a CAR is given up for single blocks. */
+const EARLY_BYTES_MAX = 4 * 1024 * 1024;
+
 /** Blocks out of one CAR, whatever their order; what it does not hold comes from `fallback`. */
 function carThenBlocks(
   gateway: Gateway,
   root: CID,
   retrieval: Retrieval,
   fallback: BlockSource,
+  earlyBytesMax = Infinity,
 ): BlockSource & { cancel(): void } {
   const limits = { bytesMax: CAR_SLACK_BYTES, blocksMax: DAG_VISITS_MAX };
   const early = new Map<string, Uint8Array>();
+  let earlyBytes = 0;
   const delivered = new Set<string>();
   let car: CarReader | "not asked for" | "none" = "not asked for";
 
@@ -78,7 +120,10 @@ function carThenBlocks(
       const key = blockKey(block.cid);
       if (key === wanted) return block;
       await block.verified;
-      if (!delivered.has(key)) early.set(key, block.bytes.slice());
+      if (delivered.has(key) || early.has(key)) continue;
+      early.set(key, block.bytes.slice());
+      earlyBytes += block.bytes.length;
+      if (earlyBytes > earlyBytesMax) throw unavailable(gateway, "sends blocks out of their order");
     }
     return null;
   };
@@ -90,6 +135,7 @@ function carThenBlocks(
   const take = (key: string): Uint8Array | undefined => {
     const bytes = early.get(key);
     early.delete(key);
+    earlyBytes -= bytes?.length ?? 0;
     delivered.add(key);
     return bytes;
   };
