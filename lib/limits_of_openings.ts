@@ -9,7 +9,7 @@
 export const HERE_LOOKUPS_BURST_MAX = 100;
 /** and then so many a second; beyond it they count as others do. */
 export const HERE_LOOKUPS_PER_SECOND_MAX = 4;
-/** A lookup that finds no room waits so long: others come to a paid call, and make room, or fail. */
+/** A lookup that finds no room waits so long: others come to a paid call and make room, or fail. */
 export const LOOKUP_WAIT_MS = 10_000;
 /** What was found is hoped to come to a paid call for so long; a large program takes a while. */
 export const LOOKUP_PROVING_MS = 10_000;

@@ -92,7 +92,6 @@ export function createFetcher(options: FetcherOptions): Fetcher {
   const shared = new Map<string, Shared>();
 
   const load = async (cid: CID, maxBytes: number, signal: AbortSignal) => {
-    const { notes } = options;
     const kept = await options.kept?.readFile(cid, maxBytes);
     if (kept) return noted(kept, "kept");
     const cached = await cache?.get(cid, maxBytes);
@@ -114,26 +113,6 @@ export function createFetcher(options: FetcherOptions): Fetcher {
       throw error;
     }
   };
-  const stream = async (
-    cache: BlockCache,
-    cid: CID,
-    { maxBytes, signal = NEVER_ABORTED }: ReadOptions,
-    sink: FileSink,
-  ): Promise<void> => {
-    const { kept, notes } = options;
-    if (await kept?.streamFile(cid, maxBytes, sink)) return notes?.read("kept");
-    if (await cache.stream(cid, maxBytes, sink)) return notes?.read("cache");
-    using parts = new DisposableStack();
-    const part = await ask(cid, signal, async (candidate, retrieval) => {
-      const part = parts.use(await cache.begin(cid));
-      await retrieveInto(part, candidate, cid, maxBytes, retrieval);
-      return part;
-    });
-    await part.keep();
-    await part.stream(maxBytes, sink);
-    notes?.read("gateways");
-  };
-  const streams = new Map<string, Promise<void>>();
   const noted = (bytes: Uint8Array, source: "kept" | "cache" | "gateways") => {
     options.notes?.read(source);
     return bytes;
@@ -156,24 +135,52 @@ export function createFetcher(options: FetcherOptions): Fetcher {
       const key = `${formatCid(cid)} ${maxBytes}`;
       return join(shared.get(key) ?? share(key, cid, maxBytes), signal);
     },
-    ...(cache && {
-      // Who comes second finds it in the cache, or hears of the same failure.
-      async streamFile(cid, read, sink) {
-        const key = formatCid(cid);
-        const before = streams.get(key);
-        const streaming = (before ?? Promise.resolve()).then(() => stream(cache, cid, read, sink));
-        streams.set(key, streaming);
-        try {
-          await streaming;
-        } finally {
-          if (streams.get(key) === streaming) streams.delete(key);
-        }
-      },
-    } satisfies Partial<Fetcher>),
+    ...(cache && { streamFile: streamer({ ...options, cache, ask }) }),
     async judge(cid, isUseful) {
       await cache?.judge(cid, isUseful);
     },
   };
+}
+
+interface Streaming extends Pick<FetcherOptions, "kept" | "notes"> {
+  cache: BlockCache;
+  ask: <T>(cid: CID, signal: AbortSignal, fetchFrom: Ask<T>) => Promise<T>;
+}
+
+/** Who comes second for a file finds it in the cache, or hears of the same failure. */
+function streamer(options: Streaming): NonNullable<Fetcher["streamFile"]> {
+  const streams = new Map<string, Promise<void>>();
+  return async (cid, read, sink) => {
+    const key = formatCid(cid);
+    const before = streams.get(key) ?? Promise.resolve();
+    const streaming = before.then(() => streamOnce(options, cid, read, sink));
+    streams.set(key, streaming);
+    try {
+      await streaming;
+    } finally {
+      if (streams.get(key) === streaming) streams.delete(key);
+    }
+  };
+}
+
+async function streamOnce(
+  { kept, cache, ask, notes }: Streaming,
+  cid: CID,
+  { maxBytes, signal = NEVER_ABORTED }: ReadOptions,
+  sink: FileSink,
+): Promise<void> {
+  if (await kept?.streamFile(cid, maxBytes, sink)) return notes?.read("kept");
+  if (await cache.stream(cid, maxBytes, sink)) return notes?.read("cache");
+  // Of each gateway that is asked: those that were too late go.
+  using parts = new DisposableStack();
+  const part = await ask(cid, signal, async (candidate, retrieval) => {
+    const part = parts.use(await cache.begin(cid));
+    await retrieveInto(part, candidate, cid, maxBytes, retrieval);
+    return part;
+  });
+  await part.keep();
+  await part.stream(maxBytes, sink);
+  notes?.read("gateways");
 }
 
 /** Waits for a shared retrieval; the last reader to leave ends it. */

@@ -105,9 +105,7 @@ function carThenBlocks(
   earlyBytesMax = Infinity,
 ): BlockSource & { cancel(): void } {
   const limits = { bytesMax: CAR_SLACK_BYTES, blocksMax: DAG_VISITS_MAX };
-  const early = new Map<string, Uint8Array>();
-  let earlyBytes = 0;
-  const delivered = new Set<string>();
+  const early = new EarlyBlocks(gateway, earlyBytesMax);
   let car: CarReader | "not asked for" | "none" = "not asked for";
 
   const next = async (place?: Place) => {
@@ -120,10 +118,7 @@ function carThenBlocks(
       const key = blockKey(block.cid);
       if (key === wanted) return block;
       await block.verified;
-      if (delivered.has(key) || early.has(key)) continue;
-      early.set(key, block.bytes.slice());
-      earlyBytes += block.bytes.length;
-      if (earlyBytes > earlyBytesMax) throw unavailable(gateway, "sends blocks out of their order");
+      early.add(key, block.bytes);
     }
     return null;
   };
@@ -132,21 +127,14 @@ function carThenBlocks(
     await block?.verified;
     return block && block.bytes;
   };
-  const take = (key: string): Uint8Array | undefined => {
-    const bytes = early.get(key);
-    early.delete(key);
-    earlyBytes -= bytes?.length ?? 0;
-    delivered.add(key);
-    return bytes;
-  };
   return {
     async get(cid) {
       const key = blockKey(cid);
-      return take(key) ?? await unlessBroken(verifiedFromCar(key)) ?? await fallback.get(cid);
+      return early.take(key) ?? await unlessBroken(verifiedFromCar(key)) ?? await fallback.get(cid);
     },
     async getLeaf(cid, place) {
       const key = blockKey(cid);
-      const bytes = take(key);
+      const bytes = early.take(key);
       const block = bytes ? null : await unlessBroken(fromCar(key, place));
       if (block) return block;
       return { bytes: bytes ?? await fallback.get(cid), verified: Promise.resolve() };
@@ -171,6 +159,32 @@ function carThenBlocks(
       car = "none";
       return null;
     }
+  }
+}
+
+/** Blocks that a CAR has before their turn. */
+class EarlyBlocks {
+  readonly #blocks = new Map<string, Uint8Array>();
+  readonly #delivered = new Set<string>();
+  #bytes = 0;
+
+  constructor(private readonly gateway: Gateway, private readonly bytesMax: number) {}
+
+  /** @throws KhachapuriError `ipfs_unavailable` when they are too many to be kept */
+  add(key: string, bytes: Uint8Array): void {
+    if (this.#delivered.has(key) || this.#blocks.has(key)) return;
+    this.#blocks.set(key, bytes.slice());
+    this.#bytes += bytes.length;
+    if (this.#bytes > this.bytesMax) throw unavailable(this.gateway, "sends blocks in no order");
+  }
+
+  /** It is wanted now, and once. */
+  take(key: string): Uint8Array | undefined {
+    const bytes = this.#blocks.get(key);
+    this.#blocks.delete(key);
+    this.#bytes -= bytes?.length ?? 0;
+    this.#delivered.add(key);
+    return bytes;
   }
 }
 

@@ -1,4 +1,4 @@
-/** What an entry of an archive unpacks to, a piece at a time; none is made before it is asked for. */
+/** What an entry of an archive unpacks to, a piece at a time; none before it is asked for. */
 import { Readable } from "node:stream";
 import { createInflateRaw } from "node:zlib";
 import { KhachapuriError } from "../errors.ts";
