@@ -6,6 +6,7 @@ const NAMES = [
   "ipfs",
   "sandbox",
   "growth money",
+  "growth storms",
   "hot",
   "attacks",
   "wire",

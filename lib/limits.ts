@@ -6,6 +6,8 @@
 
 // A caller: anybody who sends a request.
 
+export * from "./limits_of_openings.ts";
+
 /** Request body, unless a provider configures another size; it streams, and takes no memory. */
 export const REQUEST_BYTES_DEFAULT = 100 * 1024 * 1024;
 /** One that is held until it is whole, before its run: no larger, whatever may stream. */
@@ -283,12 +285,9 @@ export const UNPACKED_BYTES_MAX = 8 * 1024 * 1024 * 1024;
 export const UNPACKED_INODES_MAX = 400_000;
 /** Programs that are remembered to be unusable, whatever was asked of them. */
 export const PROGRAM_REFUSALS_MAX = 10_000;
-/** Published programs up to this size are read before memory is asked for: most are smaller. */
+/** Published programs up to this size are read in memory; larger ones go to a file as they come. */
 export const PROGRAM_SMALL_BYTES_MAX = 2 * 1024 * 1024;
-/**
- * Memory of programs that are being fetched and unpacked, all owners together: two of the largest
- * at a time; a stall and a gigabyte were seen with 32 of them.
- */
+/** Memory of programs that are being fetched and unpacked, all owners together. */
 export const OPENINGS_BYTES_MAX = 128 * 1024 * 1024;
 /** Beside it, for owners whose deployments were paid for here. */
 export const PAYING_OPENINGS_BYTES_MAX = 64 * 1024 * 1024;

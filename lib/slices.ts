@@ -9,7 +9,7 @@ const SLICE_MS = 4;
 /** Works on the items in their order. */
 export async function inSlices<Item>(
   items: readonly Item[],
-  work: (item: Item, index: number) => void,
+  work: (item: Item, index: number) => unknown,
 ): Promise<void> {
   let until = performance.now() + SLICE_MS;
   for (const [index, item] of items.entries()) {
@@ -18,7 +18,19 @@ export async function inSlices<Item>(
       await breathe();
       until = performance.now() + SLICE_MS;
     }
-    work(item, index);
+    const working = work(item, index);
+    if (working instanceof Promise) await working;
+  }
+}
+
+/** Pieces of work of some milliseconds each: one in a turn, in the order in which they come. */
+export class OneATurn {
+  #last: Promise<void> = Promise.resolve();
+
+  do<Result>(work: () => Result | Promise<Result>): Promise<Result> {
+    const done = this.#last.then(work);
+    this.#last = done.then(breathe, breathe);
+    return done;
   }
 }
 

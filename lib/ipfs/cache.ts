@@ -8,9 +8,11 @@ import { join } from "node:path";
 import { type Block, type CID, formatCid } from "../cid.ts";
 import { CACHE_UNJUDGED_BYTES_MAX, CACHE_UNJUDGED_FILES_MAX } from "../limits.ts";
 import { CachedFile } from "./cached_file.ts";
+import { CachePart } from "./cache_part.ts";
 import { carParts } from "./car.ts";
 import { openShelf, type Shelf } from "./shelf.ts";
 import { type BoundedRead, readBoundedFile, tooLarge } from "./unixfs.ts";
+import { type FileSink, GuardedSink, isTooLarge, streamUnixfsFile } from "./unixfs_stream.ts";
 
 export interface BlockCache {
   /**
@@ -18,6 +20,14 @@ export interface BlockCache {
    * @throws KhachapuriError `invalid_input` when it is larger than `maxBytes`
    */
   get(cid: CID, maxBytes: number): Promise<Uint8Array | null>;
+  /**
+   * As `get`, into a sink.
+   * @returns whether it was here
+   * @throws KhachapuriError `invalid_input` when it is larger, and whatever the sink throws
+   */
+  stream(cid: CID, maxBytes: number, sink: FileSink): Promise<boolean>;
+  /** Begins a file whose verified blocks come one by one; to be disposed of. */
+  begin(cid: CID): Promise<CachePart>;
   /**
    * Has the blocks of a verified file, root first, until they are judged; does nothing when they
    * can't be written.
@@ -71,6 +81,12 @@ export async function openCache(
       const name = formatCid(cid);
       return await read(kept, name, cid, maxBytes) ?? await read(unjudged, name, cid, maxBytes);
     },
+    async stream(cid, maxBytes, sink) {
+      const name = formatCid(cid);
+      return await stream(kept, name, cid, maxBytes, sink) ||
+        await stream(unjudged, name, cid, maxBytes, sink);
+    },
+    begin: async (cid) => new CachePart(await unjudged.begin(formatCid(cid)), cid),
     async put(cid, blocks) {
       await unjudged.write(formatCid(cid), carParts({ root: cid, blocks: [...blocks] }));
     },
@@ -106,4 +122,26 @@ async function read(
   if (read.kind === "too large") throw tooLarge(read.fileBytes, maxBytes);
   await shelf.touch(name);
   return read.file.bytes;
+}
+
+async function stream(
+  shelf: Shelf,
+  name: string,
+  cid: CID,
+  maxBytes: number,
+  sink: FileSink,
+): Promise<boolean> {
+  const opened = await shelf.open(name);
+  if (opened === null) return false;
+  const guarded = new GuardedSink(sink);
+  try {
+    await using file = new CachedFile(opened);
+    await streamUnixfsFile(cid, { get: (one) => file.getAgain(one) }, maxBytes, guarded);
+  } catch (error) {
+    if (guarded.failed || isTooLarge(error)) throw error;
+    await shelf.remove(name);
+    return false;
+  }
+  await shelf.touch(name);
+  return true;
 }

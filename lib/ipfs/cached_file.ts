@@ -7,7 +7,7 @@ import { blockKey, type CID, isContentOf } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
 import { Leisure } from "../leisure.ts";
 import { mismatch, sectionHeadBytes } from "./car.ts";
-import { CarFile, fill } from "./car_file.ts";
+import { CarFile, type CarSection, fill } from "./car_file.ts";
 import type { OpenedFile } from "./shelf.ts";
 import type { BlockSource, Leaf } from "./unixfs.ts";
 
@@ -16,6 +16,8 @@ export class CachedFile implements BlockSource, AsyncDisposable {
   readonly #file: Deno.FsFile;
   readonly #car: CarFile;
   readonly #leaves: LeafReader[];
+  /** Where blocks are that were got, for those that come again. */
+  readonly #seen = new Map<string, CarSection>();
   /** Where the next section begins; null before the first. */
   #at: number | null = null;
 
@@ -35,6 +37,26 @@ export class CachedFile implements BlockSource, AsyncDisposable {
       throw new KhachapuriError("invalid_input", "not the block that comes next");
     }
     this.#at = section.offset + section.length;
+    return await this.#blockOf(section);
+  }
+
+  /**
+   * As `get`, for a reader that asks for each block as often as the file has it.
+   * @throws KhachapuriError as `get`
+   */
+  async getAgain(cid: CID): Promise<Uint8Array> {
+    const key = blockKey(cid);
+    const known = this.#seen.get(key);
+    if (known) return await this.#blockOf(known);
+    this.#at ??= await this.#car.firstSection();
+    const section = await this.#car.sectionAt(this.#at);
+    const bytes = await this.get(cid);
+    this.#seen.set(key, section!);
+    return bytes;
+  }
+
+  async #blockOf(section: CarSection): Promise<Uint8Array> {
+    const { cid } = section;
     const bytes = await this.#leisure.slice(section.length, () => this.#car.blockOf(section));
     await this.#verify(cid, bytes);
     return bytes;

@@ -10,8 +10,8 @@ import { type Clock, systemClock } from "../clock.ts";
 import { type Network, resolveHost } from "./http.ts";
 import { Operator } from "./operator.ts";
 import { race, type Racer } from "./race.ts";
-import { type Gateway, retrieveFile } from "./retrieve.ts";
-import type { UnixfsFile } from "./unixfs.ts";
+import { type Gateway, type Retrieval, retrieveFile, retrieveInto } from "./retrieve.ts";
+import type { FileSink } from "./unixfs_stream.ts";
 
 export interface ReadOptions {
   /** Largest file to accept. */
@@ -28,6 +28,12 @@ export interface Fetcher {
    * `invalid_input` when the content is not a file, or larger than `maxBytes` (`data.fileBytes`)
    */
   readFile(cid: CID, options: ReadOptions): Promise<Uint8Array>;
+  /**
+   * As `readFile`, piece by piece: of the file itself no more than some blocks are in memory. Where
+   * it is absent a file is read whole.
+   * @throws KhachapuriError as `readFile`, and whatever the sink throws
+   */
+  streamFile?(cid: CID, options: ReadOptions, sink: FileSink): Promise<void>;
   /** Whether what was read is worth keeping on disk; until its reader says so it hardly is. */
   judge(cid: CID, isUseful: boolean): Promise<void>;
 }
@@ -36,6 +42,8 @@ export interface Fetcher {
 export interface KeptSource {
   /** Verified; null when it is not kept here. @throws KhachapuriError `invalid_input` */
   readFile(cid: CID, maxBytes: number): Promise<Uint8Array | null>;
+  /** The same into a sink; false when it is not kept here. */
+  streamFile(cid: CID, maxBytes: number, sink: FileSink): Promise<boolean>;
 }
 
 /** Is told where files were found, and how gateways answered. */
@@ -84,22 +92,26 @@ export function createFetcher(options: FetcherOptions): Fetcher {
   const shared = new Map<string, Shared>();
 
   const load = async (cid: CID, maxBytes: number, signal: AbortSignal) => {
-    const { notes } = options;
     const kept = await options.kept?.readFile(cid, maxBytes);
     if (kept) return noted(kept, "kept");
     const cached = await cache?.get(cid, maxBytes);
     if (cached) return noted(cached, "cache");
-    if (options.kept && candidates.length === 0) {
-      notes?.read("nowhere");
-      throw notKept(cid);
-    }
-    const world = { network, clock, signal, ...(notes ? { notes } : {}) };
-    const file = await retrieve(candidates, cid, maxBytes, world).catch((error) => {
-      notes?.read("nowhere");
-      throw error;
+    const file = await ask(cid, signal, (candidate, retrieval) => {
+      return retrieveFile(candidate, cid, maxBytes, retrieval);
     });
     await cache?.put(cid, file.blocks);
     return noted(file.bytes, "gateways");
+  };
+  const ask = async <T>(cid: CID, signal: AbortSignal, fetchFrom: Ask<T>): Promise<T> => {
+    const { notes } = options;
+    try {
+      if (options.kept && candidates.length === 0) throw notKept(cid);
+      const world = { network, clock, signal, ...(notes ? { notes } : {}) };
+      return await retrieve(candidates, cid, fetchFrom, world);
+    } catch (error) {
+      notes?.read("nowhere");
+      throw error;
+    }
   };
   const noted = (bytes: Uint8Array, source: "kept" | "cache" | "gateways") => {
     options.notes?.read(source);
@@ -123,10 +135,52 @@ export function createFetcher(options: FetcherOptions): Fetcher {
       const key = `${formatCid(cid)} ${maxBytes}`;
       return join(shared.get(key) ?? share(key, cid, maxBytes), signal);
     },
+    ...(cache && { streamFile: streamer({ ...options, cache, ask }) }),
     async judge(cid, isUseful) {
       await cache?.judge(cid, isUseful);
     },
   };
+}
+
+interface Streaming extends Pick<FetcherOptions, "kept" | "notes"> {
+  cache: BlockCache;
+  ask: <T>(cid: CID, signal: AbortSignal, fetchFrom: Ask<T>) => Promise<T>;
+}
+
+/** Who comes second for a file finds it in the cache, or hears of the same failure. */
+function streamer(options: Streaming): NonNullable<Fetcher["streamFile"]> {
+  const streams = new Map<string, Promise<void>>();
+  return async (cid, read, sink) => {
+    const key = formatCid(cid);
+    const before = streams.get(key) ?? Promise.resolve();
+    const streaming = before.then(() => streamOnce(options, cid, read, sink));
+    streams.set(key, streaming);
+    try {
+      await streaming;
+    } finally {
+      if (streams.get(key) === streaming) streams.delete(key);
+    }
+  };
+}
+
+async function streamOnce(
+  { kept, cache, ask, notes }: Streaming,
+  cid: CID,
+  { maxBytes, signal = NEVER_ABORTED }: ReadOptions,
+  sink: FileSink,
+): Promise<void> {
+  if (await kept?.streamFile(cid, maxBytes, sink)) return notes?.read("kept");
+  if (await cache.stream(cid, maxBytes, sink)) return notes?.read("cache");
+  // Of each gateway that is asked: those that were too late go.
+  using parts = new DisposableStack();
+  const part = await ask(cid, signal, async (candidate, retrieval) => {
+    const part = parts.use(await cache.begin(cid));
+    await retrieveInto(part, candidate, cid, maxBytes, retrieval);
+    return part;
+  });
+  await part.keep();
+  await part.stream(maxBytes, sink);
+  notes?.read("gateways");
 }
 
 /** Waits for a shared retrieval; the last reader to leave ends it. */
@@ -160,6 +214,11 @@ function listCandidates(gateways: readonly string[], now: () => number): Candida
   });
 }
 
+/** How one gateway is asked. */
+type Ask<T> = (gateway: Gateway, retrieval: Retrieval) => Promise<T>;
+
+const NEVER_ABORTED = new AbortController().signal;
+
 interface World {
   network: Network;
   clock: Clock;
@@ -168,12 +227,12 @@ interface World {
 }
 
 /** Races the gateways that may be asked now, within the overall deadline. */
-async function retrieve(
+async function retrieve<T>(
   candidates: readonly Candidate[],
   cid: CID,
-  maxBytes: number,
+  fetchFrom: Ask<T>,
   world: World,
-): Promise<UnixfsFile> {
+): Promise<T> {
   const { network, clock, notes } = world;
   const usable = candidates.filter(({ operator }) => operator.mayBeAsked());
   if (usable.length === 0) throw nobodyToAsk(candidates);
@@ -191,7 +250,7 @@ async function retrieve(
     cancel();
   }
 
-  function racer(candidate: Candidate): Racer<UnixfsFile> {
+  function racer(candidate: Candidate): Racer<T> {
     return async (signal, progress) => {
       const asking = candidate.operator.ask();
       const end = (outcome: "answered" | "dropped") => {
@@ -199,9 +258,9 @@ async function retrieve(
         notes?.asked(candidate.base.host, outcome);
       };
       try {
-        const file = await retrieveFile(candidate, cid, maxBytes, { network, signal, progress });
+        const got = await fetchFrom(candidate, { network, signal, progress });
         end("answered");
-        return file;
+        return got;
       } catch (error) {
         if (signal.aborted) end("dropped");
         else if (isAnswer(error)) end("answered");

@@ -14,7 +14,9 @@ import {
 import { type ByteSource, streamSource } from "../byte_source.ts";
 import { type CarBlock, CarReader, mismatch, type Place } from "./car.ts";
 import { type GatewayAnswer, type Network, requestGateway } from "./http.ts";
+import type { CachePart } from "./cache_part.ts";
 import { type BlockSource, readUnixfsFile, type UnixfsFile } from "./unixfs.ts";
+import { type FileSink, type StreamSource, streamUnixfsFile } from "./unixfs_stream.ts";
 
 const CAR_TYPE = "application/vnd.ipld.car";
 const CAR_ACCEPT = `${CAR_TYPE}; version=1; order=dfs; dups=y`;
@@ -56,16 +58,54 @@ export async function retrieveFile(
   }
 }
 
+/**
+ * As `retrieveFile`, its blocks into `part`.
+ * @throws KhachapuriError as `retrieveFile`, and what the part fails with
+ */
+export async function retrieveInto(
+  part: CachePart,
+  gateway: Gateway,
+  root: CID,
+  maxBytes: number,
+  retrieval: Retrieval,
+): Promise<void> {
+  const blocks = singleBlocks(gateway, retrieval);
+  const isSingle = root.code === RAW || gateway.withoutCar;
+  const source = isSingle
+    ? blocks
+    : carThenBlocks(gateway, root, retrieval, blocks, EARLY_BYTES_MAX);
+  const once: StreamSource = {
+    async get(cid) {
+      const known = await part.get(cid);
+      if (known) return known;
+      const bytes = await source.get(cid);
+      await part.add({ cid, bytes });
+      return bytes;
+    },
+    announce: (children, fileBytes) => source.announce?.(children, fileBytes),
+  };
+  try {
+    await streamUnixfsFile(root, once, maxBytes, NOWHERE);
+  } finally {
+    if ("cancel" in source) source.cancel();
+  }
+}
+
+/** Only that it is a file, and which blocks it has, is looked at. */
+const NOWHERE: FileSink = { begin() {}, write() {} };
+/** Of blocks that come before their turn: beyond it a CAR is given up for single blocks. */
+const EARLY_BYTES_MAX = 4 * 1024 * 1024;
+
 /** Blocks out of one CAR, whatever their order; what it does not hold comes from `fallback`. */
 function carThenBlocks(
   gateway: Gateway,
   root: CID,
   retrieval: Retrieval,
   fallback: BlockSource,
+  earlyBytesMax = Infinity,
 ): BlockSource & { cancel(): void } {
   const limits = { bytesMax: CAR_SLACK_BYTES, blocksMax: DAG_VISITS_MAX };
-  const early = new Map<string, Uint8Array>();
-  const delivered = new Set<string>();
+  const early = new EarlyBlocks(gateway, earlyBytesMax);
   let car: CarReader | "not asked for" | "none" = "not asked for";
 
   const next = async (place?: Place) => {
@@ -78,7 +118,7 @@ function carThenBlocks(
       const key = blockKey(block.cid);
       if (key === wanted) return block;
       await block.verified;
-      if (!delivered.has(key)) early.set(key, block.bytes.slice());
+      early.add(key, block.bytes);
     }
     return null;
   };
@@ -87,20 +127,14 @@ function carThenBlocks(
     await block?.verified;
     return block && block.bytes;
   };
-  const take = (key: string): Uint8Array | undefined => {
-    const bytes = early.get(key);
-    early.delete(key);
-    delivered.add(key);
-    return bytes;
-  };
   return {
     async get(cid) {
       const key = blockKey(cid);
-      return take(key) ?? await unlessBroken(verifiedFromCar(key)) ?? await fallback.get(cid);
+      return early.take(key) ?? await unlessBroken(verifiedFromCar(key)) ?? await fallback.get(cid);
     },
     async getLeaf(cid, place) {
       const key = blockKey(cid);
-      const bytes = take(key);
+      const bytes = early.take(key);
       const block = bytes ? null : await unlessBroken(fromCar(key, place));
       if (block) return block;
       return { bytes: bytes ?? await fallback.get(cid), verified: Promise.resolve() };
@@ -125,6 +159,32 @@ function carThenBlocks(
       car = "none";
       return null;
     }
+  }
+}
+
+/** Blocks that a CAR has before their turn. */
+class EarlyBlocks {
+  readonly #blocks = new Map<string, Uint8Array>();
+  readonly #delivered = new Set<string>();
+  #bytes = 0;
+
+  constructor(private readonly gateway: Gateway, private readonly bytesMax: number) {}
+
+  /** @throws KhachapuriError `ipfs_unavailable` when they are too many to be kept */
+  add(key: string, bytes: Uint8Array): void {
+    if (this.#delivered.has(key) || this.#blocks.has(key)) return;
+    this.#blocks.set(key, bytes.slice());
+    this.#bytes += bytes.length;
+    if (this.#bytes > this.bytesMax) throw unavailable(this.gateway, "sends blocks in no order");
+  }
+
+  /** It is wanted now, and once. */
+  take(key: string): Uint8Array | undefined {
+    const bytes = this.#blocks.get(key);
+    this.#blocks.delete(key);
+    this.#bytes -= bytes?.length ?? 0;
+    this.#delivered.add(key);
+    return bytes;
   }
 }
 

@@ -10,6 +10,8 @@ export interface Shelf {
   open(name: string): Promise<OpenedFile | null>;
   /** Writes the file whole or not at all; nothing comes of it when it can't be written. */
   write(name: string, parts: Iterable<Uint8Array>): Promise<void>;
+  /** Begins a file that is written as it comes. @throws where it can't be written */
+  begin(name: string): Promise<ShelfPart>;
   /** Moves a file here. @returns whether `other` had it, and it is here now */
   takeFrom(other: Shelf, name: string): Promise<boolean>;
   /** Counts as a use, also for the next process. */
@@ -24,6 +26,12 @@ export interface Shelf {
 export interface OpenedFile {
   file: Deno.FsFile;
   path: string;
+}
+
+/** A file that is being written; to be closed. */
+export interface ShelfPart extends OpenedFile, Disposable {
+  /** It is whole: it takes its name, and may still be read here. */
+  keep(): Promise<void>;
 }
 
 export interface ShelfBounds {
@@ -96,6 +104,28 @@ class Folder implements Shelf {
     } catch {
       await Deno.remove(temporary).catch(() => {});
     }
+  }
+
+  async begin(name: string): Promise<ShelfPart> {
+    const path = join(this.dir, `.${name}.${crypto.randomUUID()}${TEMPORARY}`);
+    const options = { read: true, write: true, createNew: true, mode: 0o600 };
+    const file = await Deno.open(path, options);
+    let isKept = false;
+    return {
+      file,
+      path,
+      keep: async () => {
+        const { size } = await file.stat();
+        await Deno.rename(path, this.#path(name));
+        isKept = true;
+        this.#remember(name, inBlocks(size));
+        await this.makeRoom();
+      },
+      [Symbol.dispose]() {
+        file.close();
+        if (!isKept) Deno.remove(path).catch(() => {});
+      },
+    };
   }
 
   async takeFrom(other: Shelf, name: string): Promise<boolean> {

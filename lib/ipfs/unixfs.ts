@@ -44,7 +44,8 @@ export type BoundedRead =
 /** Leaves that are on their way or hashed beside the next: further ones would only take memory. */
 const CHECKS_BESIDE = 2;
 
-interface FileNode {
+/** One node of a file, as far as it was checked. */
+export interface FileNode {
   data: Uint8Array;
   children: { cid: CID; fileBytes: number }[];
   fileBytes: number;
@@ -164,7 +165,7 @@ function fetchBlock(walk: Walk, cid: CID): Promise<Uint8Array> | Uint8Array {
 }
 
 /** Decodes and checks everything that one node of a file says about itself. */
-function readFileNode(cid: CID, bytes: Uint8Array): FileNode {
+export function readFileNode(cid: CID, bytes: Uint8Array): FileNode {
   const { node, unixfs } = readNode(cid, bytes);
   const { type, data, fileSize, blockSizes } = unixfs;
   if (type !== "file" && type !== "raw") {
@@ -212,11 +213,11 @@ export function tooLarge(fileBytes: number, maxBytes: number): KhachapuriError {
   );
 }
 
-function sizeLie(cid: CID, claimed: number, actual: number): KhachapuriError {
+export function sizeLie(cid: CID, claimed: number, actual: number): KhachapuriError {
   return unreadable(cid, `${actual} bytes where ${claimed} were claimed`);
 }
 
-function unreadable(cid: CID, what: string, cause?: unknown): KhachapuriError {
+export function unreadable(cid: CID, what: string, cause?: unknown): KhachapuriError {
   const name = isInline(cid) ? "an inline block" : formatCid(cid);
   return new KhachapuriError("invalid_input", `cannot read ${name} as a file: ${what}`, { cause });
 }

@@ -42,34 +42,81 @@ export async function decryptProgram(
   bytes: Uint8Array,
   key: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const end = bytes.length - TAG_BYTES;
-  if (end < NONCE_BYTES) throw undecryptable();
-  const cipher = decipherOf(bytes, key);
-  cipher.setAuthTag(bytes.subarray(end));
-  const zip = new Uint8Array(end - NONCE_BYTES);
-  await new Leisure().steps(decrypting(cipher, bytes.subarray(NONCE_BYTES, end), zip));
-  try {
-    cipher.final();
-  } catch (cause) {
-    throw undecryptable(cause);
-  }
+  const decryption = new ProgramDecryption(bytes.length, key);
+  const zip = new Uint8Array(decryption.zipBytes);
+  await new Leisure().steps(decrypting(decryption, bytes, zip));
+  decryption.end();
   return zip;
 }
 
 function* decrypting(
-  cipher: DecipherChaCha20Poly1305,
-  sealed: Uint8Array,
+  decryption: ProgramDecryption,
+  bytes: Uint8Array,
   zip: Uint8Array,
 ): Steps<void> {
-  for (let at = 0; at < sealed.length; at += SLICE_BYTES) {
-    const slice = sealed.subarray(at, at + SLICE_BYTES);
-    zip.set(cipher.update(slice), at);
+  let filled = 0;
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
+    const slice = bytes.subarray(at, at + SLICE_BYTES);
+    const plain = decryption.update(slice);
+    zip.set(plain, filled);
+    filled += plain.length;
     yield slice.length;
   }
 }
 
+/**
+ * Decrypts a program's zip as it comes. What it gives is worth nothing before `end` has said that
+ * it is the whole of it, and as it was encrypted.
+ */
+export class ProgramDecryption {
+  readonly zipBytes: number;
+  readonly #nonce = new Uint8Array(NONCE_BYTES);
+  readonly #tag = new Uint8Array(TAG_BYTES);
+  #cipher: DecipherChaCha20Poly1305 | null = null;
+  #at = 0;
+
+  /** @throws KhachapuriError `invalid_program` when so many bytes can't be one */
+  constructor(bytes: number, private readonly key: string) {
+    this.zipBytes = bytes - NONCE_BYTES - TAG_BYTES;
+    if (this.zipBytes < 0) throw undecryptable();
+  }
+
+  /** @throws KhachapuriError `invalid_program` when the key is none */
+  update(bytes: Uint8Array): Uint8Array {
+    const sealed = this.#take(bytes, NONCE_BYTES, this.zipBytes);
+    this.#nonce.set(this.#take(bytes, 0, NONCE_BYTES), Math.min(this.#at, NONCE_BYTES));
+    const tagAt = NONCE_BYTES + this.zipBytes;
+    this.#tag.set(this.#take(bytes, tagAt, TAG_BYTES), Math.max(0, this.#at - tagAt));
+    this.#at += bytes.length;
+    if (this.#at < NONCE_BYTES) return sealed;
+    this.#cipher ??= decipherOf(this.#nonce, this.key, this.zipBytes);
+    return sealed.length === 0 ? sealed : this.#cipher.update(sealed);
+  }
+
+  /** @throws KhachapuriError `invalid_program` when the key is not its key or it is damaged */
+  end(): void {
+    if (this.#cipher === null) throw undecryptable();
+    try {
+      this.#cipher.setAuthTag(this.#tag);
+      this.#cipher.final();
+    } catch (cause) {
+      throw undecryptable(cause);
+    }
+  }
+
+  /** The part of the next bytes that lies in so many at `from` of the whole. */
+  #take(bytes: Uint8Array, from: number, length: number): Uint8Array {
+    const within = (at: number) => Math.min(Math.max(0, at - this.#at), bytes.length);
+    return bytes.subarray(within(from), within(from + length));
+  }
+}
+
 /** XChaCha20 is ChaCha20 under a key of the nonce's first half (draft-irtf-cfrg-xchacha-03). */
-function decipherOf(bytes: Uint8Array, key: string): DecipherChaCha20Poly1305 {
+function decipherOf(
+  bytes: Uint8Array,
+  key: string,
+  plaintextLength: number,
+): DecipherChaCha20Poly1305 {
   const subkey = new Uint32Array(KEY_BYTES / 4);
   hchacha(words(SIGMA), words(parseKey(key)), words(bytes.subarray(0, 16)), subkey);
   const nonce = new Uint8Array(12);
@@ -81,7 +128,7 @@ function decipherOf(bytes: Uint8Array, key: string): DecipherChaCha20Poly1305 {
     nonce,
     options,
   );
-  return cipher.setAAD(CONTEXT, { plaintextLength: bytes.length - NONCE_BYTES - TAG_BYTES });
+  return cipher.setAAD(CONTEXT, { plaintextLength });
 }
 
 function parseKey(text: string): Uint8Array {

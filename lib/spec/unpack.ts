@@ -3,12 +3,14 @@
  * file is written, and what it takes of disk and memory is known by then.
  */
 import { Buffer } from "node:buffer";
-import { crc32, createInflateRaw } from "node:zlib";
 import { join } from "node:path";
-import { KhachapuriError } from "../errors.ts";
+import { crc32, inflateRawSync } from "node:zlib";
 import { Leisure } from "../leisure.ts";
+import { breathe, inSlices } from "../slices.ts";
+import { lied, PIECE_BYTES, unpackedPieces } from "./inflate.ts";
 import { foldersOf } from "./program_path.ts";
 import { readZip, type ZipEntry } from "./zip_reader.ts";
+import { bytesSource, type ZipSource } from "./zip_source.ts";
 
 /** What unpacked files take of a file system. */
 export interface Footprint {
@@ -24,12 +26,10 @@ const BLOCK_BYTES = 4_096;
 const FOLDER_ITEM_BYTES = 16;
 /** Of a large folder's blocks no more than half may be full: it is a tree. */
 const FOLDER_SLACK = 2;
-/** What is inflated or copied before it is written: bounds what one opening takes of memory. */
-const PIECE_BYTES = 256 * 1024;
 /** Making a file, a link or a folder is work like writing so many bytes. */
 const ENTRY_BYTES = 1_024;
-/** One piece is inflated when it is asked for, none ahead: it is part of a slice. */
-const ONE_PIECE = { chunkSize: PIECE_BYTES, readableHighWaterMark: 0 };
+/** Up to this size a file is inflated and written in one go, some 50 µs of the event loop. */
+const SMALL_BYTES = 64 * 1024;
 
 /**
  * Unpacks a program into `dir`, which comes into being complete or not at all. A `dir` that is
@@ -37,25 +37,33 @@ const ONE_PIECE = { chunkSize: PIECE_BYTES, readableHighWaterMark: 0 };
  * @throws KhachapuriError `invalid_program`
  */
 export async function unpackProgram(zip: Uint8Array, dir: string): Promise<void> {
-  await unpackEntries(await readZip(zip as Uint8Array<ArrayBuffer>), dir);
+  const source = bytesSource(zip as Uint8Array<ArrayBuffer>);
+  await unpackEntries(await readZip(source), source, dir);
 }
 
 /**
  * As `unpackProgram`, for an archive that was read.
  * @throws KhachapuriError `invalid_program` when the packed bytes are not what the entries say
  */
-export async function unpackEntries(entries: readonly ZipEntry[], dir: string): Promise<void> {
+export async function unpackEntries(
+  entries: readonly ZipEntry[],
+  source: ZipSource,
+  dir: string,
+): Promise<void> {
   const partial = `${dir}.${crypto.randomUUID()}`;
-  await makeFolder(partial);
+  makeFolder(partial);
   const leisure = new Leisure();
   try {
-    for (const folder of foldersOf(entries)) {
-      await leisure.slice(ENTRY_BYTES, () => makeFolder(join(partial, folder)));
-    }
-    for (const entry of entries) await unpackEntry(entry, join(partial, entry.path), leisure);
+    await inSlices(foldersOf(entries), (folder) => {
+      return leisure.slice(ENTRY_BYTES, () => makeFolder(join(partial, folder)));
+    });
+    await inSlices(entries, (entry) => {
+      return unpackEntry(entry, source, join(partial, entry.path), leisure);
+    });
     await moveInto(partial, dir);
-  } finally {
+  } catch (error) {
     await Deno.remove(partial, { recursive: true }).catch(() => {});
+    throw error;
   }
 }
 
@@ -87,36 +95,96 @@ async function moveInto(partial: string, dir: string): Promise<void> {
   } catch (error) {
     const there = await Deno.stat(dir).catch(() => null);
     if (!there?.isDirectory) throw error;
+    await Deno.remove(partial, { recursive: true }).catch(() => {});
   }
 }
 
-async function unpackEntry(entry: ZipEntry, path: string, leisure: Leisure): Promise<void> {
-  const { kind, link } = entry;
-  if (link !== null) await leisure.slice(ENTRY_BYTES, () => Deno.symlink(link, path));
-  if (kind === "file") await unpackFile(entry, path, leisure);
+async function unpackEntry(
+  entry: ZipEntry,
+  source: ZipSource,
+  path: string,
+  leisure: Leisure,
+): Promise<void> {
+  const { kind, link, size, packedBytes } = entry;
+  if (link !== null) return await leisure.slice(ENTRY_BYTES, () => Deno.symlinkSync(link, path));
+  if (kind !== "file") return;
+  if (Math.max(size, packedBytes) <= SMALL_BYTES) {
+    const packed = await source.read(entry.packedAt, packedBytes);
+    const isWritten = await leisure.slice(
+      ENTRY_BYTES + size,
+      () => unpackSmall(entry, packed, path),
+    );
+    if (isWritten) return;
+  }
+  await unpackLarge(entry, source, path, leisure);
+}
+
+/**
+ * Files without number are made here and now: handing each to a thread takes ten times as long.
+ * @returns false where something is wrong with it, and nothing was written
+ */
+function unpackSmall(entry: ZipEntry, packed: Uint8Array<ArrayBuffer>, path: string): boolean {
+  const bytes = entry.method === "stored" ? packed : inflatedWhole(entry, packed);
+  if (bytes === null || bytes.length !== entry.size || crc32(bytes) !== entry.crc32) return false;
+  // With a mode it is given it by fchmod: the process's umask must not decide who can run it.
+  Deno.writeFileSync(path, bytes, { createNew: true, mode: modeOf(entry) });
+  return true;
+}
+
+function inflatedWhole({ size }: ZipEntry, packed: Uint8Array<ArrayBuffer>): Uint8Array | null {
+  try {
+    // One byte more than there should be is no file of ours, and needs no memory.
+    const most = Math.max(size, MIN_INFLATED_BYTES);
+    const { buffer, engine } = inflateRawSync(packed, {
+      info: true,
+      chunkSize: most + 1,
+      maxOutputLength: most + 1,
+    }) as unknown as { buffer: Uint8Array; engine: { bytesWritten: number } };
+    return engine.bytesWritten === packed.length ? buffer : null;
+  } catch {
+    return null;
+  }
+}
+
+/** zlib's smallest chunk. */
+const MIN_INFLATED_BYTES = 64;
+
+function modeOf({ executable }: ZipEntry): number {
+  return executable ? 0o755 : 0o644;
 }
 
 /** Folders get their mode by chmod: the process's umask must not decide who can run a program. */
-async function makeFolder(path: string): Promise<void> {
-  await Deno.mkdir(path);
-  await Deno.chmod(path, 0o755);
+function makeFolder(path: string): void {
+  Deno.mkdirSync(path);
+  Deno.chmodSync(path, 0o755);
 }
 
-async function unpackFile(entry: ZipEntry, path: string, leisure: Leisure): Promise<void> {
-  const pieces = unpackedPieces(entry, path);
+/** A piece at a time, as it is inflated. Its slices end with what is written of it. */
+async function unpackLarge(
+  entry: ZipEntry,
+  source: ZipSource,
+  path: string,
+  leisure: Leisure,
+): Promise<void> {
+  const pieces = writtenPieces(entry, source, path);
   const next = () => pieces.next();
   let left = ENTRY_BYTES + entry.size;
   while (!(await leisure.slice(Math.min(left, PIECE_BYTES), next)).done) {
     left = Math.max(0, left - PIECE_BYTES);
+    await breathe();
   }
 }
 
 /** Comes back between two pieces. A lying size costs one piece beyond what it declared at most. */
-async function* unpackedPieces(entry: ZipEntry, path: string): AsyncGenerator<void, void> {
+async function* writtenPieces(
+  entry: ZipEntry,
+  source: ZipSource,
+  path: string,
+): AsyncGenerator<void, void> {
   using file = await Deno.open(path, { write: true, createNew: true });
   let size = 0;
   let checksum = 0;
-  for await (const piece of entry.method === "stored" ? storedPieces(entry) : inflated(entry)) {
+  for await (const piece of unpackedPieces(entry, source)) {
     if (size > 0) yield;
     size += piece.length;
     if (size > entry.size) throw lied(entry, "unpacks to more than it declares");
@@ -125,31 +193,5 @@ async function* unpackedPieces(entry: ZipEntry, path: string): AsyncGenerator<vo
   }
   if (size !== entry.size) throw lied(entry, "unpacks to less than it declares");
   if (checksum !== entry.crc32) throw lied(entry, "does not match its checksum");
-  await Deno.chmod(path, entry.executable ? 0o755 : 0o644);
-}
-
-function* storedPieces({ packed }: ZipEntry): Iterable<Uint8Array> {
-  for (let at = 0; at < packed.length; at += PIECE_BYTES) {
-    yield packed.subarray(at, at + PIECE_BYTES);
-  }
-}
-
-async function* inflated(entry: ZipEntry): AsyncIterable<Uint8Array> {
-  const inflate = createInflateRaw(ONE_PIECE);
-  inflate.end(entry.packed);
-  try {
-    yield* inflate as AsyncIterable<Uint8Array>;
-  } catch {
-    throw lied(entry, "is no valid deflate stream");
-  }
-  if (inflate.bytesWritten !== entry.packed.length) {
-    throw lied(entry, "has bytes behind its deflate stream");
-  }
-}
-
-function lied(entry: ZipEntry, what: string): KhachapuriError {
-  return new KhachapuriError(
-    "invalid_program",
-    `program zip: ${JSON.stringify(entry.path)} ${what}`,
-  );
+  await Deno.chmod(path, modeOf(entry));
 }

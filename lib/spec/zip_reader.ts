@@ -10,14 +10,16 @@ import { KhachapuriError } from "../errors.ts";
 import {
   PROGRAM_ENTRIES_MAX,
   PROGRAM_LINK_BYTES_MAX,
+  PROGRAM_PATH_BYTES_MAX,
   PROGRAM_UNPACKED_BYTES_MAX,
   PROGRAM_ZIP_BYTES_MAX,
 } from "../limits.ts";
-import { inSlices } from "../slices.ts";
+import { breathe, inSlices } from "../slices.ts";
 import { strayLink } from "./program_links.ts";
 import { entryPath } from "./program_path.ts";
+import { bytesSource, type ZipSource } from "./zip_source.ts";
 
-/** One file, folder or symbolic link of an archive, checked; its bytes are still packed. */
+/** One file, folder or symbolic link of an archive, checked; its bytes are still packed in it. */
 export interface ZipEntry {
   /** Relative, inside the archive's root, without a trailing slash. */
   path: string;
@@ -25,9 +27,11 @@ export interface ZipEntry {
   executable: boolean;
   /** Where a link leads, always inside the program; null for what is no link. */
   link: string | null;
-  /** How `packed` is stored: as it is, or raw deflate (RFC 1951). */
+  /** How its bytes are packed: as they are, or by raw deflate (RFC 1951). */
   method: "stored" | "deflated";
-  packed: Uint8Array<ArrayBuffer>;
+  /** Where in the archive, and how many there are. */
+  packedAt: number;
+  packedBytes: number;
   /** Bytes once unpacked, as declared. */
   size: number;
   crc32: number;
@@ -40,6 +44,8 @@ const CENTRAL_SIGNATURE = 0x02014b50;
 const LOCAL_BYTES = 30;
 const LOCAL_SIGNATURE = 0x04034b50;
 const DESCRIPTOR_SIGNATURE = 0x08074b50;
+/** With its signature, which it may lack. */
+const DESCRIPTOR_BYTES_MAX = 16;
 
 const FLAG_ENCRYPTED = 0x0001;
 const FLAG_DESCRIPTOR = 0x0008;
@@ -66,15 +72,18 @@ interface Central {
   crc32: number;
   packedSize: number;
   size: number;
-  name: Uint8Array;
+  nameAt: number;
+  nameBytes: number;
+  /** Null: too long to be kept, and to be a path. */
+  name: Uint8Array<ArrayBuffer> | null;
   mode: number;
   offset: number;
 }
 
-interface Cursor {
-  bytes: Uint8Array<ArrayBuffer>;
-  view: DataView;
-}
+/** A folder's path ends with a slash. */
+const NAME_BYTES_KEPT = PROGRAM_PATH_BYTES_MAX + 1;
+/** What is read at once of something long. */
+const PIECE_BYTES = 256 * 1024;
 
 function malformed(reason: string): KhachapuriError {
   return new KhachapuriError("invalid_program", `program zip: ${reason}`);
@@ -82,24 +91,25 @@ function malformed(reason: string): KhachapuriError {
 
 /**
  * Lists an archive's entries, in the order of their bytes; in slices, as long names without number
- * would keep the event loop for half a second.
+ * would keep the event loop for half a second. Of an archive in a file no more than a window of it
+ * and its short names are in memory.
  * @throws KhachapuriError `invalid_program` that names what is wrong
  */
-export async function readZip(zip: Uint8Array<ArrayBuffer>): Promise<ZipEntry[]> {
-  if (zip.length > PROGRAM_ZIP_BYTES_MAX) {
+export async function readZip(zip: Uint8Array<ArrayBuffer> | ZipSource): Promise<ZipEntry[]> {
+  const source = "read" in zip ? zip : bytesSource(zip);
+  if (source.bytes > PROGRAM_ZIP_BYTES_MAX) {
     throw malformed(`larger than ${PROGRAM_ZIP_BYTES_MAX} bytes`);
   }
-  const cursor = { bytes: zip, view: new DataView(zip.buffer, zip.byteOffset, zip.length) };
-  const { count, start } = readEnd(cursor);
-  const central = await readCentral(cursor, count, start);
+  const { count, start } = await readEnd(source);
+  const central = await readCentral(source, count, start);
   central.sort((a, b) => a.offset - b.offset);
   assertUnpackedSize(central);
 
   const entries: ZipEntry[] = [];
   let position = 0;
-  await inSlices(central, (record) => {
+  await inSlices(central, async (record) => {
     if (record.offset !== position) throw malformed("entries overlap or leave a gap");
-    const { entry, end } = readLocal(cursor, record, start);
+    const { entry, end } = await readLocal(source, record, start);
     entries.push(entry);
     position = end;
   });
@@ -110,18 +120,23 @@ export async function readZip(zip: Uint8Array<ArrayBuffer>): Promise<ZipEntry[]>
   return entries;
 }
 
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}
+
 /** The end record must be the file's last bytes: no comment, nothing after it. */
-function readEnd({ view }: Cursor): { count: number; start: number } {
-  const at = view.byteLength - END_BYTES;
-  if (at < 0 || view.getUint32(at, true) !== END_SIGNATURE) {
+async function readEnd(source: ZipSource): Promise<{ count: number; start: number }> {
+  const at = source.bytes - END_BYTES;
+  const view = viewOf(at < 0 ? new Uint8Array(4) : await source.read(at, END_BYTES));
+  if (view.getUint32(0, true) !== END_SIGNATURE) {
     throw malformed("not a zip, cut off, or followed by other bytes");
   }
-  if (view.getUint16(at + 20, true) !== 0) throw malformed("carries a comment");
-  const disks = view.getUint16(at + 4, true) | view.getUint16(at + 6, true);
-  const count = view.getUint16(at + 10, true);
-  if (disks !== 0 || count !== view.getUint16(at + 8, true)) throw malformed("spans several disks");
-  const size = view.getUint32(at + 12, true);
-  const start = view.getUint32(at + 16, true);
+  if (view.getUint16(20, true) !== 0) throw malformed("carries a comment");
+  const disks = view.getUint16(4, true) | view.getUint16(6, true);
+  const count = view.getUint16(10, true);
+  if (disks !== 0 || count !== view.getUint16(8, true)) throw malformed("spans several disks");
+  const size = view.getUint32(12, true);
+  const start = view.getUint32(16, true);
   if (count === 0xffff || size === 0xffffffff || start === 0xffffffff) {
     throw malformed("zip64 is not taken");
   }
@@ -132,33 +147,33 @@ function readEnd({ view }: Cursor): { count: number; start: number } {
   return { count, start };
 }
 
-async function readCentral(
-  { bytes, view }: Cursor,
-  count: number,
-  start: number,
-): Promise<Central[]> {
-  const end = view.byteLength - END_BYTES;
+async function readCentral(source: ZipSource, count: number, start: number): Promise<Central[]> {
+  const end = source.bytes - END_BYTES;
   const records: Central[] = [];
   let at = start;
-  await inSlices(Array.from({ length: count }), () => {
-    if (at + CENTRAL_BYTES > end || view.getUint32(at, true) !== CENTRAL_SIGNATURE) {
-      throw malformed("its directory is damaged");
-    }
-    const nameEnd = at + CENTRAL_BYTES + view.getUint16(at + 28, true);
-    const extraEnd = nameEnd + view.getUint16(at + 30, true);
-    const next = extraEnd + view.getUint16(at + 32, true);
+  await inSlices(Array.from({ length: count }), async () => {
+    if (at + CENTRAL_BYTES > end) throw malformed("its directory is damaged");
+    const view = viewOf(await source.read(at, CENTRAL_BYTES));
+    if (view.getUint32(0, true) !== CENTRAL_SIGNATURE) throw malformed("its directory is damaged");
+    const [nameAt, nameBytes] = [at + CENTRAL_BYTES, view.getUint16(28, true)];
+    const extraAt = nameAt + nameBytes;
+    const extraEnd = extraAt + view.getUint16(30, true);
+    const next = extraEnd + view.getUint16(32, true);
     if (next > end) throw malformed("its directory is damaged");
-    if (view.getUint16(at + 34, true) !== 0) throw malformed("spans several disks");
-    assertExtra(view, nameEnd, extraEnd);
+    if (view.getUint16(34, true) !== 0) throw malformed("spans several disks");
+    assertExtra(await source.read(extraAt, extraEnd - extraAt));
+    const isKept = nameBytes <= NAME_BYTES_KEPT;
     records.push({
-      flags: view.getUint16(at + 8, true),
-      methodId: view.getUint16(at + 10, true),
-      crc32: view.getUint32(at + 16, true),
-      packedSize: view.getUint32(at + 20, true),
-      size: view.getUint32(at + 24, true),
-      name: bytes.subarray(at + CENTRAL_BYTES, nameEnd),
-      mode: view.getUint16(at + 40, true),
-      offset: view.getUint32(at + 42, true),
+      flags: view.getUint16(8, true),
+      methodId: view.getUint16(10, true),
+      crc32: view.getUint32(16, true),
+      packedSize: view.getUint32(20, true),
+      size: view.getUint32(24, true),
+      nameAt,
+      nameBytes,
+      name: isKept ? (await source.read(nameAt, nameBytes)).slice() : null,
+      mode: view.getUint16(40, true),
+      offset: view.getUint32(42, true),
     });
     at = next;
   });
@@ -166,11 +181,11 @@ async function readCentral(
   return records;
 }
 
-function assertExtra(view: DataView, start: number, end: number): void {
-  let at = start;
-  while (at < end) {
-    const dataEnd = at + 4 <= end ? at + 4 + view.getUint16(at + 2, true) : Infinity;
-    if (dataEnd > end) throw malformed("an extra field is damaged");
+function assertExtra(extra: Uint8Array<ArrayBuffer>): void {
+  const view = viewOf(extra);
+  for (let at = 0; at < extra.length;) {
+    const dataEnd = at + 4 <= extra.length ? at + 4 + view.getUint16(at + 2, true) : Infinity;
+    if (dataEnd > extra.length) throw malformed("an extra field is damaged");
     const id = view.getUint16(at, true);
     if (EXTRA_REFUSED.has(id)) {
       throw malformed(`extra field 0x${id.toString(16).padStart(4, "0")} is not taken`);
@@ -185,33 +200,34 @@ function assertUnpackedSize(records: readonly Central[]): void {
   throw malformed(`unpacks to ${total} bytes, at most ${PROGRAM_UNPACKED_BYTES_MAX} are allowed`);
 }
 
-function readLocal(
-  { bytes, view }: Cursor,
+async function readLocal(
+  source: ZipSource,
   record: Central,
   limit: number,
-): { entry: ZipEntry; end: number } {
+): Promise<{ entry: ZipEntry; end: number }> {
   const at = record.offset;
-  if (at + LOCAL_BYTES > limit || view.getUint32(at, true) !== LOCAL_SIGNATURE) {
+  const view = viewOf(
+    at + LOCAL_BYTES > limit ? new Uint8Array(4) : await source.read(at, LOCAL_BYTES),
+  );
+  if (view.getUint32(0, true) !== LOCAL_SIGNATURE) {
     throw malformed("an entry is not where the directory says");
   }
-  const nameEnd = at + LOCAL_BYTES + view.getUint16(at + 26, true);
-  const dataStart = nameEnd + view.getUint16(at + 28, true);
+  const nameBytes = view.getUint16(26, true);
+  const extraBytes = view.getUint16(28, true);
+  const dataStart = at + LOCAL_BYTES + nameBytes + extraBytes;
   const dataEnd = dataStart + record.packedSize;
   if (dataEnd > limit) throw malformed("an entry is cut off");
-  assertExtra(view, nameEnd, dataStart);
-  const name = bytes.subarray(at + LOCAL_BYTES, nameEnd);
+  assertExtra(await source.read(dataStart - extraBytes, extraBytes));
+  const name = await source.read(at + LOCAL_BYTES, nameBytes);
+  const listed = record.name ?? await source.read(record.nameAt, record.nameBytes);
   const deferred = (record.flags & FLAG_DESCRIPTOR) !== 0;
-  const same = sameBytes(name, record.name) &&
-    view.getUint16(at + 6, true) === record.flags &&
-    view.getUint16(at + 8, true) === record.methodId &&
-    sameSizes(view, at + 14, record, deferred);
+  const same = Buffer.compare(name, listed) === 0 &&
+    view.getUint16(6, true) === record.flags &&
+    view.getUint16(8, true) === record.methodId &&
+    sameSizes(view, 14, record, deferred);
   if (!same) throw malformed("an entry and the directory disagree");
-  const end = deferred ? readDescriptor(view, dataEnd, limit, record) : dataEnd;
-  return { entry: checkedEntry(record, bytes.subarray(dataStart, dataEnd)), end };
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
+  const end = deferred ? await readDescriptor(source, dataEnd, limit, record) : dataEnd;
+  return { entry: await checkedEntry(source, record, name, dataStart), end };
 }
 
 /** crc, packed and unpacked size at `at`; zeros, too, where a descriptor follows the data. */
@@ -223,17 +239,28 @@ function sameSizes(view: DataView, at: number, record: Central, deferred: boolea
   });
 }
 
-function readDescriptor(view: DataView, at: number, limit: number, record: Central): number {
-  const signed = at + 4 <= limit && view.getUint32(at, true) === DESCRIPTOR_SIGNATURE;
-  const start = signed ? at + 4 : at;
-  if (start + 12 > limit || !sameSizes(view, start, record, false)) {
+async function readDescriptor(
+  source: ZipSource,
+  at: number,
+  limit: number,
+  record: Central,
+): Promise<number> {
+  const view = viewOf(await source.read(at, Math.min(DESCRIPTOR_BYTES_MAX, limit - at)));
+  const isSigned = view.byteLength >= 4 && view.getUint32(0, true) === DESCRIPTOR_SIGNATURE;
+  const start = isSigned ? 4 : 0;
+  if (start + 12 > view.byteLength || !sameSizes(view, start, record, false)) {
     throw malformed("an entry and its data descriptor disagree");
   }
-  return start + 12;
+  return at + start + 12;
 }
 
-function checkedEntry(record: Central, packed: Uint8Array<ArrayBuffer>): ZipEntry {
-  const raw = decodeName(record);
+async function checkedEntry(
+  source: ZipSource,
+  record: Central,
+  name: Uint8Array,
+  packedAt: number,
+): Promise<ZipEntry> {
+  const raw = decodeName(record, name);
   const quoted = JSON.stringify(raw.slice(0, 120));
   if ((record.flags & FLAG_ENCRYPTED) !== 0) throw malformed(`${quoted} is encrypted`);
   if ((record.flags & ~FLAGS_KNOWN) !== 0) throw malformed(`${quoted} has unknown flags`);
@@ -249,37 +276,43 @@ function checkedEntry(record: Central, packed: Uint8Array<ArrayBuffer>): ZipEntr
   }
   if ((record.mode & MODE_SPECIAL) !== 0) throw malformed(`${quoted} has setuid or sticky bits`);
   if (kind === "folder" && record.size !== 0) throw malformed(`${quoted} is a folder with bytes`);
-  if (method === "stored" && record.size !== packed.length) {
+  const { packedSize: packedBytes, size, crc32 } = record;
+  if (method === "stored" && size !== packedBytes) {
     throw malformed(`${quoted} is stored with two sizes`);
   }
   const executable = (record.mode & 0o111) !== 0;
-  const link = kind === "link" ? readLink(record, method, packed, quoted) : null;
-  return { path, kind, executable, link, method, packed, size: record.size, crc32: record.crc32 };
+  const entry = { path, kind, executable, link: null, method, packedAt, packedBytes, size, crc32 };
+  return kind === "link" ? { ...entry, link: await readLink(source, entry, quoted) } : entry;
 }
 
 /** Every tool stores links uncompressed, so that one is read before anything is unpacked. */
-function readLink(
-  record: Central,
-  method: ZipEntry["method"],
-  packed: Uint8Array,
+async function readLink(
+  source: ZipSource,
+  { method, packedAt, packedBytes, crc32: declared }: Omit<ZipEntry, "link">,
   quoted: string,
-): string {
+): Promise<string> {
   if (method !== "stored") throw malformed(`${quoted} is a link that is compressed`);
-  if (crc32(packed) !== record.crc32) throw malformed(`${quoted} does not match its checksum`);
-  if (packed.length > PROGRAM_LINK_BYTES_MAX) throw malformed(`${quoted} is too long a link`);
+  let [checksum, target] = [0, new Uint8Array()];
+  for (let at = 0; at < packedBytes; at += PIECE_BYTES) {
+    target = await source.read(packedAt + at, Math.min(PIECE_BYTES, packedBytes - at));
+    checksum = crc32(target, checksum);
+    if (at > 0) await breathe();
+  }
+  if (checksum !== declared) throw malformed(`${quoted} does not match its checksum`);
+  if (packedBytes > PROGRAM_LINK_BYTES_MAX) throw malformed(`${quoted} is too long a link`);
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(packed);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(target);
   } catch {
     throw malformed(`${quoted} is a link to what is not UTF-8`);
   }
 }
 
-function decodeName(record: Central): string {
-  if ((record.flags & FLAG_UTF8) === 0 && record.name.some((byte) => byte > 0x7e)) {
+function decodeName({ flags }: Central, name: Uint8Array): string {
+  if ((flags & FLAG_UTF8) === 0 && name.some((byte) => byte > 0x7e)) {
     throw malformed("a name is neither ASCII nor marked as UTF-8");
   }
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(record.name);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(name);
   } catch {
     throw malformed("a name is not UTF-8");
   }

@@ -92,6 +92,7 @@ export class Call {
       target.cid,
       sender.address,
       (mayRecover) => provenPayer(schemes, fields, mayRecover),
+      arrival.request,
     );
     timing?.lap("fetch");
     assertServed(arrival.request, deployment.spec.interface);
@@ -127,7 +128,7 @@ export class Call {
       const startProgram = this.#prepare();
       // Before a slot is taken: a program that nobody has takes long to fail.
       timing?.lap("queue");
-      this.#lease = await sandboxes.acquire(deployment);
+      this.#lease = await sandboxes.acquire(deployment, this.arrival.request);
       timing?.lap("fetch", this.#lease.fetchedAt);
       timing?.lap("start");
       const slot = gate.slots.take(deployment, bill);

@@ -7,6 +7,7 @@ import { type CID, type CidText, formatCid, isContentOf, parseCid } from "../../
 import { KhachapuriError } from "../../errors.ts";
 import type { BlockReader } from "../../ipfs/block_reader.ts";
 import { readBoundedFile, tooLarge } from "../../ipfs/unixfs.ts";
+import { type FileSink, streamUnixfsFile } from "../../ipfs/unixfs_stream.ts";
 import { Leisure } from "../../leisure.ts";
 import type { Log } from "../../log.ts";
 import type { BlockPlace } from "./car_intake.ts";
@@ -77,6 +78,11 @@ export class Kept implements BlockReader {
     return this.#count;
   }
 
+  /** Whether a block is said to be here; it is verified as it is read. */
+  has(cid: CID): boolean {
+    return this.index.placeOf(cid.multihash.digest) !== null;
+  }
+
   async get(cid: CID): Promise<Uint8Array | null> {
     return await this.#readAt(this.index.placeOf(cid.multihash.digest), cid);
   }
@@ -101,22 +107,33 @@ export class Kept implements BlockReader {
    * @throws KhachapuriError `invalid_input` when it is no file, or larger than `maxBytes`
    */
   async readFile(cid: CID, maxBytes: number): Promise<Uint8Array | null> {
-    if (!this.index.placeOf(cid.multihash.digest)) return null;
-    const leisure = new Leisure();
-    const get = async (wanted: CID) => {
-      const place = this.index.placeOf(wanted.multihash.digest);
-      const bytes = place && await this.#read(place, wanted, leisure);
-      if (!bytes) throw new NotKept();
-      return bytes;
-    };
-    try {
-      const read = await readBoundedFile(cid, { get }, maxBytes);
+    if (!this.has(cid)) return null;
+    return await unlessNotKept(null, async () => {
+      const read = await readBoundedFile(cid, this.#blocks(), maxBytes);
       if (read.kind === "too large") throw tooLarge(read.fileBytes, maxBytes);
       return read.file.bytes;
-    } catch (error) {
-      if (error instanceof NotKept) return null;
-      throw error;
-    }
+    });
+  }
+
+  /** The same into a sink. @returns false when it is not kept, or not all of it */
+  async streamFile(cid: CID, maxBytes: number, sink: FileSink): Promise<boolean> {
+    if (!this.has(cid)) return false;
+    return await unlessNotKept(false, async () => {
+      await streamUnixfsFile(cid, this.#blocks(), maxBytes, sink);
+      return true;
+    });
+  }
+
+  #blocks() {
+    const leisure = new Leisure();
+    return {
+      get: async (wanted: CID) => {
+        const place = this.index.placeOf(wanted.multihash.digest);
+        const bytes = place && await this.#read(place, wanted, leisure);
+        if (!bytes) throw new NotKept();
+        return bytes;
+      },
+    };
   }
 
   /**
@@ -224,6 +241,15 @@ export class Kept implements BlockReader {
 class NotKept extends KhachapuriError {
   constructor() {
     super("not_found", "it is not kept here, or not all of it");
+  }
+}
+
+async function unlessNotKept<T>(otherwise: T, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof NotKept) return otherwise;
+    throw error;
   }
 }
 

@@ -1,29 +1,25 @@
 /** From a deployment cid to a verified spec that is meant for this provider. */
 import type { Address, Hex } from "viem";
 import { type CidText, parseCid } from "../../cid.ts";
+import { type Clock, systemClock } from "../../clock.ts";
 import { isAllowed } from "../../egress.ts";
 import { KhachapuriError, unfit } from "../../errors.ts";
 import type { Fetcher } from "../../ipfs/gateway.ts";
-import {
-  LOOKUP_PATIENCE_MS,
-  LOOKUPS_MAX,
-  LOOKUPS_UNPAID_MAX,
-  SPEC_BYTES_MAX,
-  SPEC_REFUSALS_MAX,
-  SPECS_MAX,
-} from "../../limits.ts";
+import { SPEC_BYTES_MAX, SPEC_REFUSALS_MAX, SPECS_MAX } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import type { EscrowDomain } from "../../permit.ts";
 import { openSealedSpec } from "../../spec/envelope.ts";
 import { creditsMax } from "../../spec/credits.ts";
 import { recipientOf, shortRecipient } from "../../spec/keys.ts";
+import { OneATurn } from "../../slices.ts";
 import { type Spec, specEntryFor } from "../../spec/schema.ts";
 import { verifySpec } from "../../spec/signature.ts";
 import { Absences } from "./absences.ts";
 import { EVERYBODY, type Welcome } from "../denial/welcome.ts";
-import { addressPrefix } from "../http/address_prefix.ts";
 import type { Deployment } from "./deployment.ts";
-import { type GiveBack, LookupLimits, type ProvenPayer } from "./lookup_limits.ts";
+import type { Departing } from "./fair_turns.ts";
+import type { ProvenPayer } from "./lookup_limits.ts";
+import { Lookups } from "./lookups.ts";
 import type { Registrations } from "./registrations.ts";
 import { stopped, type Stops } from "./stops.ts";
 
@@ -41,20 +37,16 @@ export interface DeploymentsOptions {
   /** Whom a spec must name. */
   seller: EscrowDomain & { provider: Address };
   registrations: Pick<Registrations, "isKnown">;
+  /** Whether a cid is kept on this machine, so that no gateway is asked for it. */
+  isHere?: (cid: CidText) => boolean;
   stops: Pick<Stops, "has">;
   /** Whom the operator serves; everybody unless it is given. */
   welcome?: Pick<Welcome, "assertDeployment" | "assertOwner">;
   /** A spec was opened, and is good. */
   onOpened?(deployment: Deployment): void;
   now?: () => number;
-}
-
-interface Lookup {
-  found: Promise<Deployment>;
-  at: number;
-  /** Whose it is: the caller's network; null for a deployment that was paid for, as any may. */
-  network: string | null;
-  controller: AbortController;
+  /** What waits, waits by it. */
+  clock?: Clock;
 }
 
 /** Refusals that follow from the content alone, which never changes under its cid. */
@@ -67,34 +59,44 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
 
 export class Deployments {
   readonly #options: DeploymentsOptions;
-  readonly #now: () => number;
   /** Decrypted specs are kept in memory only. */
   readonly #known = new Lru<CidText, Deployment>(SPECS_MAX);
   readonly #refused = new Lru<CidText, KhachapuriError>(SPEC_REFUSALS_MAX);
   readonly #absences: Absences;
-  readonly #limits: LookupLimits;
-  readonly #unpaid = new Lru<CidText, GiveBack>(LOOKUPS_UNPAID_MAX);
-  /** Lookups under way, oldest first. */
-  readonly #lookups = new Map<CidText, Lookup>();
+  readonly #lookups: Lookups;
+  /** Of our keys, as they have opened a spec. */
+  readonly #names = new Map<string, Promise<string>>();
 
   constructor(options: DeploymentsOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
-    this.#limits = new LookupLimits(this.#now);
-    this.#absences = new Absences(this.#now);
+    const { now = Date.now, clock = systemClock, registrations, isHere = () => false } = options;
+    this.#absences = new Absences(now);
+    this.#lookups = new Lookups({
+      load: (cid, signal) => this.#load(cid, signal),
+      isPaid: (cid) => registrations.isKnown(cid),
+      isHere,
+      now,
+      clock,
+    });
   }
 
   /**
    * The deployment behind `cid`, where it may be called.
    * @param from the caller's address, by which lookups of what nobody paid for are limited
    * @param payer lets a payer that had calls here use a share of its own
+   * @param caller who gives up what has to wait, when it goes
    * @throws KhachapuriError `denied`, and as `look`
    */
-  async get(cid: CidText, from: string, payer: ProvenPayer = nobody): Promise<Deployment> {
+  async get(
+    cid: CidText,
+    from: string,
+    payer: ProvenPayer = nobody,
+    caller: Departing | null = null,
+  ): Promise<Deployment> {
     const { welcome = EVERYBODY } = this.#options;
     // Before anything is fetched for it.
     welcome.assertDeployment(cid);
-    const deployment = await this.look(cid, from, payer);
+    const deployment = await this.look(cid, from, payer, caller);
     welcome.assertOwner(deployment.spec.owner);
     return deployment;
   }
@@ -104,8 +106,14 @@ export class Deployments {
    * @throws KhachapuriError `not_found`, `ipfs_unavailable`, `misdirected` (not for us),
    * `invalid_spec`, `invalid_signature`, `terms_refused`, `stopped`, `rate_limited`, `overloaded`
    */
-  async look(cid: CidText, from: string, payer: ProvenPayer = nobody): Promise<Deployment> {
-    const deployment = this.#recall(cid) ?? await this.#find(cid, from, payer);
+  async look(
+    cid: CidText,
+    from: string,
+    payer: ProvenPayer = nobody,
+    caller: Departing | null = null,
+  ): Promise<Deployment> {
+    const deployment = this.#recall(cid) ??
+      await this.#lookups.find(cid, { from, payer, caller });
     if (this.#options.stops.has(deployment.spec)) throw stopped();
     const { takesTerms } = this.#options;
     if (!takesTerms(cid, deployment.entry.terms)) throw this.#outlived(deployment);
@@ -129,6 +137,11 @@ export class Deployments {
     return this.#refused.get(cid) ?? null;
   }
 
+  /** A call to it was paid for: its lookup was no stranger's whim. */
+  notePaid(cid: CidText): void {
+    this.#lookups.notePaid(cid);
+  }
+
   /** What could not be had is here now. */
   forgetAbsence(cid: CidText): void {
     this.#absences.forget(cid);
@@ -145,41 +158,10 @@ export class Deployments {
     return undefined;
   }
 
-  async #find(cid: CidText, from: string, payer: ProvenPayer): Promise<Deployment> {
-    if (this.#lookups.has(cid)) return await this.#lookups.get(cid)!.found;
-    // A deployment that was paid for is no stranger's whim: it always has room.
-    if (this.#options.registrations.isKnown(cid)) return await this.#begin(cid, null);
-    this.#giveBackPaid();
-    const giveBack = await this.#limits.admit(from, payer);
-    // Another may have begun while this one's payer was looked at.
-    if (this.#lookups.has(cid)) return await this.#lookups.get(cid)!.found;
-    this.#makeRoom();
-    const deployment = await this.#begin(cid, addressPrefix(from) ?? from);
-    this.#unpaid.set(cid, giveBack);
-    return deployment;
-  }
-
-  /** A lookup that came to a paid call was no stranger's whim after all. */
-  #giveBackPaid(): void {
-    for (const cid of [...this.#unpaid.keys()]) {
-      if (!this.#options.registrations.isKnown(cid)) continue;
-      this.#unpaid.peek(cid)!();
-      this.#unpaid.delete(cid);
-    }
-  }
-
-  async #begin(cid: CidText, network: string | null): Promise<Deployment> {
-    const controller = new AbortController();
-    const found = this.#lookUp(cid, controller.signal).finally(() => {
-      if (this.#lookups.get(cid)?.controller === controller) this.#lookups.delete(cid);
-    });
-    this.#lookups.set(cid, { found, at: this.#now(), network, controller });
-    return await found;
-  }
-
-  async #lookUp(cid: CidText, signal: AbortSignal): Promise<Deployment> {
+  async #load(cid: CidText, signal: AbortSignal): Promise<Deployment> {
     try {
-      const deployment = await load(this.#options, cid, signal);
+      const { identity, ...found } = await load(this.#options, cid, signal);
+      const deployment = { ...found, recipient: await this.#nameOf(identity) };
       this.#known.set(cid, deployment);
       this.#options.onOpened?.(deployment);
       await this.#options.fetcher.judge(parseCid(cid), true);
@@ -190,6 +172,13 @@ export class Deployments {
     }
   }
 
+  /** Of one of our keys: a post-quantum one takes milliseconds to tell. */
+  #nameOf(identity: string): Promise<string> {
+    const name = this.#names.get(identity) ?? recipientOf(identity).then(shortRecipient);
+    this.#names.set(identity, name);
+    return name;
+  }
+
   async #note(cid: CidText, error: KhachapuriError): Promise<void> {
     this.#absences.note(cid, error);
     if (FINAL_CODES.has(error.code)) {
@@ -197,39 +186,27 @@ export class Deployments {
       await this.#options.fetcher.judge(parseCid(cid), false);
     }
   }
-
-  /**
-   * Strangers can name any cid: of the network that has the most under way the longest makes room,
-   * once it took its time.
-   */
-  #makeRoom(): void {
-    const strangers = [...this.#lookups].filter(([, { network }]) => network !== null);
-    if (strangers.length < LOOKUPS_MAX) return;
-    const groups = Map.groupBy(strangers, ([, { network }]) => network);
-    const [most] = [...groups.values()].sort((one, other) => other.length - one.length);
-    const [cid, { at, controller }] = most![0]!;
-    if (this.#now() - at < LOOKUP_PATIENCE_MS) throw tooManyLookups();
-    this.#lookups.delete(cid);
-    controller.abort(tooManyLookups());
-  }
 }
 
 function nobody(): Promise<null> {
   return Promise.resolve(null);
 }
 
+/** Keys are agreed and signatures checked in so many milliseconds, for one deployment in a turn. */
+const openings = new OneATurn();
+
 async function load(
   options: DeploymentsOptions,
   cid: CidText,
   signal: AbortSignal,
-): Promise<Deployment> {
+): Promise<Omit<Deployment, "recipient"> & { identity: string }> {
   const { fetcher, identities, seller } = options;
   const sealed = await fetcher.readFile(parseCid(cid), { maxBytes: SPEC_BYTES_MAX, signal }).catch(
     (error) => {
       throw unfit(error, "invalid_spec", "what this cid holds is no deployment");
     },
   );
-  const opened = await openSealedSpec(sealed, identities);
+  const opened = await openings.do(() => openSealedSpec(sealed, identities));
   if (!opened) throw misdirected("this deployment is encrypted to another provider's key");
   const { spec, identity } = opened;
   // What costs little first: signatures are a millisecond each.
@@ -237,8 +214,8 @@ async function load(
   if (!entry) throw misdirected("this deployment names another provider, chain or escrow");
   if (!options.takesTerms(cid, entry.terms)) throw termsRefused(entry.terms);
   assertOffered(spec, options);
-  await verifySpec(spec);
-  return { cid, spec, entry, recipient: shortRecipient(await recipientOf(identity)) };
+  await openings.do(() => verifySpec(spec));
+  return { cid, spec, entry, identity };
 }
 
 function termsRefused(signed: Hex): KhachapuriError {
@@ -283,12 +260,6 @@ function minedEach(credits: number): KhachapuriError {
       "owner: deploy again without --credits, or at a provider that settles in batches",
       'provider: settlement.mode "batch" in config.json lets runs take further credits',
     ],
-  });
-}
-
-function tooManyLookups(): KhachapuriError {
-  return new KhachapuriError("overloaded", "too many deployments are being looked up", {
-    retryAfterSeconds: 1,
   });
 }
 

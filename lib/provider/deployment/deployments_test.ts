@@ -31,7 +31,23 @@ function emptyWorld(
   readFile: Fetcher["readFile"] = never,
   changes: Partial<DeploymentsOptions> = {},
 ) {
-  const world = { at: 0, asked: [] as string[], judged: [] as [string, boolean][] };
+  const timers = new Set<() => void>();
+  const world = {
+    at: 0,
+    asked: [] as string[],
+    judged: [] as [string, boolean][],
+    /** Whatever waits has waited for long enough. */
+    expire() {
+      for (const timer of [...timers]) timer();
+    },
+  };
+  const clock = {
+    now: () => world.at,
+    after(_ms: number, callback: () => void) {
+      timers.add(callback);
+      return () => void timers.delete(callback);
+    },
+  };
   const fetcher: Fetcher = {
     readFile(cid, options) {
       world.asked.push(formatCid(cid));
@@ -50,6 +66,7 @@ function emptyWorld(
     registrations: { isKnown: (cid) => known.has(cid) },
     stops: { has: () => false },
     now: () => world.at,
+    clock,
     ...changes,
   });
   return { world, deployments };
@@ -69,7 +86,11 @@ Deno.test("cids that nobody has keep the provider from no other for long", async
   await turn();
   const late = cidOf("late");
   const other = EVERYWHERE.at(-1)!;
-  await assert.rejects(deployments.get(late, other), { code: "overloaded", retryAfterSeconds: 1 });
+  const refused = { code: "overloaded", retryAfterSeconds: 1 };
+  const waits = assert.rejects(deployments.get(late, other), refused);
+  await turn();
+  world.expire();
+  await waits;
   deployments.get(paid, other).catch(() => {});
   await turn();
   assert.equal(world.asked.at(-1), paid, "what was paid for always has room");

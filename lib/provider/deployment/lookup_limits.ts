@@ -9,6 +9,8 @@ import {
   FRESH_LOOKUPS_BURST_MAX,
   FRESH_LOOKUPS_MAX,
   FRESH_LOOKUPS_PER_SECOND_MAX,
+  HERE_LOOKUPS_BURST_MAX,
+  HERE_LOOKUPS_PER_SECOND_MAX,
   LOOKUP_PROOFS_BURST_MAX,
   LOOKUP_PROOFS_PER_SECOND_MAX,
   LOOKUPS_COUNTED_MAX,
@@ -38,6 +40,7 @@ export class LookupLimits {
   readonly #strangers: TokenBucket;
   readonly #fresh: TokenBucket;
   readonly #payers: TokenBucket;
+  readonly #here: TokenBucket;
   readonly #proofs: TokenBucket;
   readonly #networks = new Lru<string, TokenBucket>(LOOKUPS_COUNTED_MAX);
   readonly #own = new Lru<Address, TokenBucket>(LOOKUPS_COUNTED_MAX);
@@ -47,6 +50,7 @@ export class LookupLimits {
     this.#strangers = this.#bucket(STRANGER_LOOKUPS_BURST_MAX, STRANGER_LOOKUPS_PER_SECOND_MAX);
     this.#fresh = this.#bucket(FRESH_LOOKUPS_BURST_MAX, FRESH_LOOKUPS_PER_SECOND_MAX);
     this.#payers = this.#bucket(PAYER_LOOKUPS_BURST_MAX, PAYER_LOOKUPS_PER_SECOND_MAX);
+    this.#here = this.#bucket(HERE_LOOKUPS_BURST_MAX, HERE_LOOKUPS_PER_SECOND_MAX);
     this.#proofs = this.#bucket(LOOKUP_PROOFS_BURST_MAX, LOOKUP_PROOFS_PER_SECOND_MAX);
   }
 
@@ -57,14 +61,15 @@ export class LookupLimits {
    * @throws KhachapuriError `rate_limited` for the network's own limit, `overloaded` for all others
    */
   async admit(from: string, payer: ProvenPayer): Promise<GiveBack> {
-    const taken = this.#takeStrangers(from);
+    const taken = this.take(from);
     if (!(taken instanceof KhachapuriError)) return taken;
     const payers = await this.#takePayers(payer);
     if (!payers) throw taken;
     return payers;
   }
 
-  #takeStrangers(from: string): GiveBack | KhachapuriError {
+  /** Admits one of a stranger; else why it is refused. */
+  take(from: string): GiveBack | KhachapuriError {
     const prefix = addressPrefix(from);
     const network = this.#network(prefix ?? from, prefix !== null);
     const isFresh = network.isFullBut(FRESH_LOOKUPS_MAX);
@@ -74,6 +79,11 @@ export class LookupLimits {
     if (isFresh && this.#fresh.take()) return giveBack(network, this.#fresh);
     network.giveBack();
     return refused("overloaded", this.#strangers);
+  }
+
+  /** Admits one of what is kept on this machine: it costs nobody but us. */
+  takeHere(): GiveBack | null {
+    return this.#here.take() ? giveBack(this.#here) : null;
   }
 
   async #takePayers(proven: ProvenPayer): Promise<GiveBack | null> {

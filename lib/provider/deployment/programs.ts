@@ -1,24 +1,17 @@
 /** From a spec's program to a folder that a sandbox can show: fetched, verified, unpacked once. */
 import { join, normalize } from "node:path";
-import { type CID, parseCid } from "../../cid.ts";
+import { parseCid } from "../../cid.ts";
 import { KhachapuriError, unfit } from "../../errors.ts";
 import type { Fetcher } from "../../ipfs/gateway.ts";
-import { tooLarge } from "../../ipfs/unixfs.ts";
-import {
-  PROGRAM_REFUSALS_MAX,
-  PROGRAM_SMALL_BYTES_MAX,
-  PROGRAM_ZIP_BYTES_MAX,
-  UNPACKED_BYTES_MAX,
-  UNPACKED_INODES_MAX,
-} from "../../limits.ts";
+import { PROGRAM_REFUSALS_MAX, UNPACKED_BYTES_MAX, UNPACKED_INODES_MAX } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
-import { decryptProgram } from "../../spec/private_program.ts";
 import type { Spec } from "../../spec/schema.ts";
 import { assertStarts } from "../../spec/start_fault.ts";
 import { type Footprint, footprintOf, unpackEntries } from "../../spec/unpack.ts";
 import { readZip, type ZipEntry } from "../../spec/zip_reader.ts";
 import { Absences } from "./absences.ts";
-import type { Opening, Openings } from "./openings.ts";
+import type { Openings } from "./openings.ts";
+import { fetchArchive } from "./program_archive.ts";
 
 export interface Programs {
   /**
@@ -155,42 +148,26 @@ class ProgramStore implements Programs {
   }
 
   async #open(spec: Spec, program: Unpacked): Promise<void> {
-    const { fetcher } = this.options;
+    const { fetcher, openings, dir } = this.options;
     const cid = parseCid(spec.program.cid);
-    const opening: Opening[] = [];
+    const takeRoom = (bytes: number) => this.#makeRoom(program, { diskBytes: bytes, inodes: 1 });
+    await using stack = new AsyncDisposableStack();
     try {
-      const published = await this.#fetch(cid, spec, opening).catch((error) => {
+      const ground = { fetcher, openings, dir, takeRoom };
+      const zip = await fetchArchive(ground, spec, stack).catch((error) => {
         throw noProgram(error);
       });
-      const entries = await readEntries(published, spec);
-      await this.#makeRoom(program, footprintOf(entries));
-      await unpackEntries(entries, program.path);
+      const entries = await readZip(zip);
+      assertEntrypoint(entries, spec.program.entrypoint);
+      const footprint = footprintOf(entries);
+      // Beside the archive, where that takes disk.
+      await this.#makeRoom(program, sumOf(footprint, program.footprint));
+      await unpackEntries(entries, zip, program.path);
+      this.#count(program, footprint);
       await fetcher.judge(cid, true);
     } catch (error) {
       if (isFinal(error)) await fetcher.judge(cid, false);
       throw error;
-    } finally {
-      for (const { free } of opening) free();
-    }
-  }
-
-  /** With memory taken for it: little at first, and when it proves large, for as much as it has. */
-  async #fetch(
-    cid: CID,
-    { owner, program: { key } }: Spec,
-    opening: Opening[],
-  ): Promise<Uint8Array> {
-    const { fetcher, openings } = this.options;
-    opening.push(await openings.take(owner, PROGRAM_SMALL_BYTES_MAX));
-    try {
-      return await fetcher.readFile(cid, { maxBytes: PROGRAM_SMALL_BYTES_MAX });
-    } catch (error) {
-      const bytes = largeBytes(error);
-      if (bytes === null) throw error;
-      opening.pop()!.free();
-      // What is decrypted stands beside what it was decrypted from.
-      opening.push(await openings.take(owner, key ? 2 * bytes : bytes));
-      return await fetcher.readFile(cid, { maxBytes: bytes });
     }
   }
 
@@ -225,17 +202,16 @@ class ProgramStore implements Programs {
   }
 }
 
+function sumOf(one: Footprint, other: Footprint): Footprint {
+  return {
+    diskBytes: one.diskBytes + other.diskBytes,
+    inodes: one.inodes + other.inodes,
+  };
+}
+
 /** The key is part of the name: knowing a private program's cid must not be enough. */
 function nameOf({ program: { cid, key, entrypoint } }: Spec): string {
   return `${cid}:${key ?? ""}:${entrypoint}`;
-}
-
-/** @throws KhachapuriError `invalid_program`, before anything is written */
-async function readEntries(published: Uint8Array, { program }: Spec): Promise<ZipEntry[]> {
-  const zip = program.key ? await decryptProgram(published, program.key) : published;
-  const entries = await readZip(zip as Uint8Array<ArrayBuffer>);
-  assertEntrypoint(entries, program.entrypoint);
-  return entries;
 }
 
 /** What is seen to lack its entrypoint takes no disk; a link may lead to it. */
@@ -255,18 +231,6 @@ function assertEntrypoint(entries: readonly ZipEntry[], entrypoint: string): voi
 }
 
 const MEND = "owner: mend the program and deploy again";
-
-/**
- * How large a file is that was refused for its size alone; null for any other failure.
- * @throws KhachapuriError `invalid_input` when no program is so large
- */
-function largeBytes(error: unknown): number | null {
-  if (!(error instanceof KhachapuriError)) return null;
-  const { fileBytes } = error.data;
-  if (typeof fileBytes !== "number") return null;
-  if (fileBytes > PROGRAM_ZIP_BYTES_MAX) throw tooLarge(fileBytes, PROGRAM_ZIP_BYTES_MAX);
-  return fileBytes;
-}
 
 function noProgram(error: unknown): unknown {
   return unfit(error, "invalid_program", "what the program's cid holds is no program");

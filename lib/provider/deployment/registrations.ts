@@ -34,6 +34,7 @@ export class Registrations {
   readonly #sealedTo: SealedTo;
   /** What their owners say of them in public. */
   readonly abouts: Abouts;
+  #onAdded: (cid: CidText) => void = () => {};
   readonly #insert: StatementSync;
   readonly #find: StatementSync;
   readonly #isOwner: StatementSync;
@@ -65,6 +66,7 @@ export class Registrations {
     inTransaction(this.database, () => this.#write(deployment));
     if (this.#added.size >= REGISTRATIONS_REMEMBERED_MAX) this.#added.clear();
     this.#added.add(cid);
+    this.#onAdded(cid);
   }
 
   #write(deployment: Deployment): void {
@@ -75,6 +77,11 @@ export class Registrations {
     this.agreements.note(deployment);
     this.#sealedTo.note(deployment);
     this.abouts.note(deployment);
+  }
+
+  /** Tells of each that is paid for from now on. */
+  whenAdded(tell: (cid: CidText) => void): void {
+    this.#onAdded = tell;
   }
 
   /** Whether somebody has paid for a call to `cid`. */

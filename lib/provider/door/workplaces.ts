@@ -1,6 +1,7 @@
 /** Opens what a provider finds, unpacks and runs deployments with. */
 import type { Address } from "viem";
 import { makeEtc } from "../../../sandbox/etc.ts";
+import { parseCid } from "../../cid.ts";
 import { systemClock } from "../../clock.ts";
 import { type BlockReader, readersInTurn } from "../../ipfs/block_reader.ts";
 import { openCache } from "../../ipfs/cache.ts";
@@ -54,12 +55,8 @@ export async function openWorkplaces(
   stack.defer(() => cachedBlocks.close());
   const bounds = { maxBytes: CACHE_BYTES_MAX, maxFiles: CACHE_FILES_MAX };
   const cache = await openCache(state.cache, { ...bounds, watcher: cachedBlocks });
-  const fetcher = createFetcher({
-    kept: content.kept,
-    gateways: config.gateways,
-    cache,
-    notes: counters.content,
-  });
+  const { gateways } = config;
+  const fetcher = createFetcher({ kept: content.kept, gateways, cache, notes: counters.content });
   const isPaying = (owner: Address) => registrations.isOwner(owner);
   const openings = new Openings(isPaying);
   const programs = await openPrograms({ dir: state.programs, fetcher, openings });
@@ -97,10 +94,12 @@ export async function openWorkplaces(
     takesServers: instances > 0,
     seller,
     registrations,
+    isHere: (cid) => content.kept.has(parseCid(cid)),
     stops,
     welcome: told.welcome,
     onOpened: (deployment) => content.noteUse(deployment),
   });
+  registrations.whenAdded((cid) => deployments.notePaid(cid));
   content.whenKept((root) => {
     deployments.forgetAbsence(root);
     programs.forgetAbsence(root);
@@ -108,8 +107,8 @@ export async function openWorkplaces(
   const gateway = provider.ipfs.public ? openGateway([content.kept.used, cachedBlocks]) : null;
   const webDomain = new URL(provider.webDomain);
   const runtimes = lookOnce(() => findRuntimes(host, memoryMb), log);
-  const programParts = { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, webDomain };
-  return { programs: { ...programParts, creditsMax: credits }, gateway, cache };
+  const parts = { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, webDomain };
+  return { programs: { ...parts, creditsMax: credits }, gateway, cache };
 }
 
 function openGateway(keepers: readonly BlockReader[]): ContentGateway {

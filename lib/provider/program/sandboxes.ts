@@ -6,15 +6,11 @@ import { prepareHost } from "../../../sandbox/native.ts";
 import type { CidText } from "../../cid.ts";
 import type { ProviderConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
-import {
-  OWNER_PROGRAM_STARTS_MAX,
-  PROGRAM_REFUSALS_MAX,
-  PROGRAM_STARTS_MAX,
-  STRANGER_PROGRAM_STARTS_MAX,
-} from "../../limits.ts";
+import { PROGRAM_REFUSALS_MAX } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import { serverOf } from "../../spec/server.ts";
 import type { Deployment } from "../deployment/deployment.ts";
+import { Askers, type Departing, type FairTurns } from "../deployment/fair_turns.ts";
 import type { ProgramFolder, Programs } from "../deployment/programs.ts";
 import type { SandboxUsage } from "../metrics/sandbox_usage.ts";
 import type { SeatWait, ServerEvent, ServerView } from "../server/life.ts";
@@ -24,6 +20,7 @@ import type { NoteEgress } from "./egress_notes.ts";
 import { egressPolicy } from "./egress_policy.ts";
 import { HeldPlace } from "./held_place.ts";
 import type { ProgramPlace } from "./interface/interface.ts";
+import { programStarts } from "./program_starts.ts";
 import { type RunAllowance, runCreditsMax, runLimits } from "./run_limits.ts";
 import {
   openRunWorkplace,
@@ -97,6 +94,8 @@ interface Opened {
 interface Held {
   readonly deployment: Deployment;
   readonly opened: Promise<Opened>;
+  /** Who waits until it is open. */
+  readonly askers: Askers;
   /** Once it is open. */
   workplace: Workplace | null;
   users: number;
@@ -118,8 +117,7 @@ export class Sandboxes {
   readonly #held = new Map<CidText, Held>();
   /** What takes no more calls, until nothing of it is left. */
   readonly #leaving = new Set<Held>();
-  /** Owners of what is being started. */
-  readonly #starting: Address[] = [];
+  readonly #starts: FairTurns<Address>;
   /** Why deployments cannot run, as their last callers were told. */
   readonly #refusals = new Lru<CidText, KhachapuriError>(PROGRAM_REFUSALS_MAX);
   #isClosed = false;
@@ -127,14 +125,16 @@ export class Sandboxes {
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
+    this.#starts = programStarts(options.isPaying);
   }
 
   /**
    * The deployment's sandbox or server for one call, until `release`; no instance is started yet.
+   * @param caller who gives up what has to wait, when it goes
    * @throws KhachapuriError from fetching and unpacking, `sandbox_unavailable`, `overloaded` when
    * too many programs are being fetched, or why a server is not started for a while
    */
-  async acquire(deployment: Deployment): Promise<Lease> {
+  async acquire(deployment: Deployment, caller: Departing | null = null): Promise<Lease> {
     const entry = this.#hold(deployment);
     entry.users += 1;
     let held: HeldPlace | null = null;
@@ -148,7 +148,8 @@ export class Sandboxes {
       if (entry.users === 0) this.#endWhenIdle(entry);
     };
     try {
-      const { workplace, fetchedAt } = await entry.opened;
+      const waiting = entry.workplace === null ? caller : null;
+      const { workplace, fetchedAt } = await entry.askers.with(waiting, entry.opened);
       const refusal = workplace.refusal();
       if (refusal) throw refusal;
       const place = held = new HeldPlace(workplace);
@@ -228,6 +229,7 @@ export class Sandboxes {
   /** Ends all sandboxes with the runs in them. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#starts.close();
     const all = [...this.#held.values(), ...this.#leaving];
     await Promise.all(all.map((entry) => this.#end(entry, (workplace) => workplace.close())));
   }
@@ -255,12 +257,14 @@ export class Sandboxes {
     const { cid } = deployment;
     const known = this.#held.get(cid);
     if (known) return known;
-    const started = this.#admitStart(deployment);
+    this.#options.assertRoom?.();
     this.#makeRoom();
-    const opened = this.#start(deployment).finally(started);
+    const askers = new Askers();
+    const opened = this.#start(deployment, askers);
     const entry: Held = {
       deployment,
       opened,
+      askers,
       workplace: null,
       users: 0,
       idleSince: 0,
@@ -280,23 +284,12 @@ export class Sandboxes {
     return entry;
   }
 
-  /** A program that nobody has takes a minute to fail, and costs nothing. */
-  #admitStart({ spec: { owner } }: Deployment): () => void {
-    this.#options.assertRoom?.();
-    const starting = this.#starting;
-    const own = starting.filter((other) => other === owner).length;
-    // Keys cost nothing: those of strangers together leave room for who has paid here.
-    const isPaying = this.#options.isPaying(owner);
-    const room = isPaying ? PROGRAM_STARTS_MAX : STRANGER_PROGRAM_STARTS_MAX;
-    if (starting.length >= room || own >= OWNER_PROGRAM_STARTS_MAX) {
-      const message = "too many programs are being fetched";
-      throw new KhachapuriError("overloaded", message, { retryAfterSeconds: 2 });
-    }
-    starting.push(owner);
-    return () => void starting.splice(starting.indexOf(owner), 1);
+  async #start(deployment: Deployment, { signal }: Askers): Promise<Opened> {
+    const end = await this.#starts.take(deployment.spec.owner, signal);
+    return await this.#fetchAndOpen(deployment).finally(end);
   }
 
-  async #start(deployment: Deployment): Promise<Opened> {
+  async #fetchAndOpen(deployment: Deployment): Promise<Opened> {
     const { programs, usage } = this.#options;
     const folder = await programs.acquire(deployment.spec);
     const fetchedAt = performance.now();

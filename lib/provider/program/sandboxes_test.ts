@@ -142,11 +142,17 @@ Deno.test("beyond the most that may be open the longest idle goes first", async 
   assert.ok(sandboxes.open() <= 2);
 });
 
-Deno.test("strangers' programs being fetched leave room for owners that were paid", async () => {
+Deno.test("strangers' programs being fetched leave room for owners that were paid, and others wait", async () => {
+  let fetching = 0;
   const paying = `0x${"99".repeat(20)}`;
   const sandboxes = new Sandboxes({
     host: { launcher: "bwrap", runUid: null },
-    programs: { acquire: () => new Promise(() => {}) },
+    programs: {
+      acquire() {
+        fetching += 1;
+        return new Promise(() => {});
+      },
+    },
     isPaying: (owner) => owner === paying,
     limits: { timeoutMs: 1_000, memoryMb: 64, credits: 1, responseBytes: 1_000 },
     egress: EGRESS,
@@ -164,17 +170,25 @@ Deno.test("strangers' programs being fetched leave room for owners that were pai
   });
   const start = async (index: number, owner: string) => {
     const { spec, ...known } = await deployment(`bafy${owner}${index}`);
-    sandboxes.acquire({ ...known, spec: { ...spec, owner: owner as Address } }).catch((error) => {
-      refused.push(error.code);
-    });
+    const own = { ...known, spec: { ...spec, owner: owner as Address } };
+    sandboxes.acquire(own, caller).catch((error) => refused.push(error.message));
   };
   const refused: string[] = [];
+  const callers = new Set<() => void>();
+  const caller = { whenGone: (leave: (() => void) | null) => void (leave && callers.add(leave)) };
   for (let index = 0; index < STRANGER_PROGRAM_STARTS_MAX + 1; index++) {
     await start(index, `0x${String(index).padStart(40, "0")}`);
   }
   for (let index = 0; index < OWNER_PROGRAM_STARTS_MAX + 1; index++) await start(index, paying);
   await turn();
-  assert.deepEqual(refused, ["overloaded", "overloaded"]);
+  assert.deepEqual([fetching, refused], [
+    STRANGER_PROGRAM_STARTS_MAX + OWNER_PROGRAM_STARTS_MAX,
+    [],
+  ]);
+  for (const leave of callers) leave();
+  await turn();
+  const left = "the caller hung up before the program started";
+  assert.deepEqual(refused, [left, left], "what nobody waits for is not begun");
   assert.equal(sandboxes.open(), STRANGER_PROGRAM_STARTS_MAX + OWNER_PROGRAM_STARTS_MAX);
 });
 
