@@ -1,12 +1,14 @@
 /** Opens what a provider finds, unpacks and runs deployments with. */
 import type { Address } from "viem";
 import { makeEtc } from "../../../sandbox/etc.ts";
+import { machineFigures } from "../../../sandbox/machine_figures.ts";
+import { Spares } from "../../../sandbox/spares.ts";
 import { systemClock } from "../../clock.ts";
 import { type BlockReader, readersInTurn } from "../../ipfs/block_reader.ts";
 import { openCache } from "../../ipfs/cache.ts";
 import { CachedBlocks } from "../../ipfs/cached_blocks.ts";
 import { createFetcher } from "../../ipfs/gateway.ts";
-import { CACHE_BYTES_MAX, CACHE_FILES_MAX, SANDBOXES_OPEN_MAX } from "../../limits.ts";
+import { CACHE_BYTES_MAX, CACHE_FILES_MAX } from "../../limits.ts";
 import { ContentGateway } from "../content/gateway.ts";
 import { GatewayPlaces } from "../content/gateway_places.ts";
 import type { Welcome } from "../denial/welcome.ts";
@@ -21,6 +23,7 @@ import { AT_A_PROVIDER } from "../program/detector.ts";
 import { egressNotes } from "../program/egress_notes.ts";
 import { findRuntimes, lookOnce } from "../program/runtimes.ts";
 import { type NoteServer, Sandboxes } from "../program/sandboxes.ts";
+import { sandboxesMost } from "../program/sandboxes_most.ts";
 import { SocketFolders } from "../program/socket_folders.ts";
 import { InstanceBudget } from "../server/instance_budget.ts";
 import { StartGate } from "../server/start_gate.ts";
@@ -38,7 +41,7 @@ interface Workplaces {
   content: Pick<OpenContent, "kept" | "noteUse" | "whenKept">;
   noteServer: NoteServer;
   welcome: Welcome;
-  machine: Pick<MachineWatch, "assertMemory">;
+  machine: Pick<MachineWatch, "assertMemory" | "sandboxRefusal" | "figures">;
 }
 
 export async function openWorkplaces(
@@ -67,6 +70,17 @@ export async function openWorkplaces(
   const sockets = await SocketFolders.open(state.sockets);
   stack.defer(() => sockets.close());
   const host = { ...sandbox.host, etc: succession?.etc ?? makeEtc(state.etc) };
+  const share = {
+    ...await machineFigures(host),
+    availableBytes: machine.figures().memoryAvailableBytes,
+  };
+  const most = sandboxesMost(provider.sandbox.open ?? null, share);
+  const spares = new Spares({
+    host,
+    programs: state.programs,
+    most: Math.min(provider.sandbox.spares, most - 1),
+    mayStart: () => machine.sandboxRefusal() === null,
+  });
   const sandboxes = new Sandboxes({
     host,
     programs,
@@ -85,7 +99,8 @@ export async function openWorkplaces(
     usage: counters.sandboxes,
     idleMs: SANDBOX_IDLE_MS,
     assertRoom: () => machine.assertMemory(),
-    openMax: SANDBOXES_OPEN_MAX,
+    openMax: most - spares.most,
+    spares,
   });
   stack.defer(() => sandboxes.close());
   const deployments = new Deployments({
