@@ -6,6 +6,7 @@ const NAMES = [
   "ipfs",
   "sandbox",
   "growth money",
+  "eviction",
   "hot",
   "attacks",
   "wire",

@@ -36,8 +36,6 @@ export const CACHE_UNJUDGED_BYTES_MAX = 256 * 1024 * 1024;
 export const CACHE_UNJUDGED_FILES_MAX = 500;
 /** Spellings of cids that are remembered with their canonical text. */
 export const CID_TEXTS_REMEMBERED_MAX = 10_000;
-/** Specs kept decrypted, SPEC_BYTES_MAX each at most. */
-export const SPECS_MAX = 2_000;
 /** Cids that are remembered to hold no deployment of ours. */
 export const SPEC_REFUSALS_MAX = 20_000;
 /** Strangers can name any cid; this many lookups of theirs are under way at a time. */

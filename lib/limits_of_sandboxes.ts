@@ -1,4 +1,4 @@
-/** How many sandboxes are kept open, and ready. */
+/** How many sandboxes, and specs of what runs in them, are kept open and ready. */
 import { RUN_UIDS_MAX } from "./limits.ts";
 
 /** What the machine has of memory, descriptors and processes goes to them up to this share. */
@@ -22,3 +22,10 @@ export const SPARE_DISTRUST_MS = 60_000;
  * and the call that wanted one is to be answered first.
  */
 export const SPARE_DELAY_MS = 20;
+
+/** Specs that lie open in memory, as what is called lately, bytes together; */
+export const OPEN_SPECS_BYTES_MAX = 16 * 1024 * 1024;
+/** each counts as so many at least: what makes it up takes more than its text. */
+export const OPEN_SPEC_BYTES_LEAST = 32 * 1024;
+/** Those that were opened and are sealed since, bytes: some 10,000. */
+export const SEALED_SPECS_BYTES_MAX = 32 * 1024 * 1024;

@@ -10,7 +10,6 @@ import {
   LOOKUPS_UNPAID_MAX,
   SPEC_BYTES_MAX,
   SPEC_REFUSALS_MAX,
-  SPECS_MAX,
 } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import type { EscrowDomain } from "../../permit.ts";
@@ -25,6 +24,7 @@ import { addressPrefix } from "../http/address_prefix.ts";
 import type { Deployment } from "./deployment.ts";
 import { type GiveBack, LookupLimits, type ProvenPayer } from "./lookup_limits.ts";
 import type { Registrations } from "./registrations.ts";
+import { type ShelfFigures, SpecShelf } from "./spec_shelf.ts";
 import { stopped, type Stops } from "./stops.ts";
 
 export interface DeploymentsOptions {
@@ -68,8 +68,9 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
 export class Deployments {
   readonly #options: DeploymentsOptions;
   readonly #now: () => number;
-  /** Decrypted specs are kept in memory only. */
-  readonly #known = new Lru<CidText, Deployment>(SPECS_MAX);
+  readonly #known = new SpecShelf();
+  /** Specs that were decrypted and verified. */
+  #decrypted = 0;
   readonly #refused = new Lru<CidText, KhachapuriError>(SPEC_REFUSALS_MAX);
   readonly #absences: Absences;
   readonly #limits: LookupLimits;
@@ -121,7 +122,12 @@ export class Deployments {
 
   /** A deployment that is open here; null for any other, which nothing is fetched for. */
   known(cid: CidText): Deployment | null {
-    return this.#known.peek(cid) ?? null;
+    return this.#known.get(cid);
+  }
+
+  /** How often a spec was decrypted and verified, and what of them is kept. */
+  figures(): ShelfFigures & { decrypted: number } {
+    return { ...this.#known.figures(), decrypted: this.#decrypted };
   }
 
   /** Why the deployment's last caller got no run, if that was its spec's fault. */
@@ -180,7 +186,8 @@ export class Deployments {
   async #lookUp(cid: CidText, signal: AbortSignal): Promise<Deployment> {
     try {
       const deployment = await load(this.#options, cid, signal);
-      this.#known.set(cid, deployment);
+      this.#decrypted += 1;
+      this.#known.put(deployment);
       this.#options.onOpened?.(deployment);
       await this.#options.fetcher.judge(parseCid(cid), true);
       return deployment;

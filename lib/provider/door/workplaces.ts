@@ -3,10 +3,12 @@ import type { Address } from "viem";
 import { makeEtc } from "../../../sandbox/etc.ts";
 import { machineFigures } from "../../../sandbox/machine_figures.ts";
 import { Spares } from "../../../sandbox/spares.ts";
+import type { SandboxHost } from "../../../sandbox/policy.ts";
 import { systemClock } from "../../clock.ts";
 import { type BlockReader, readersInTurn } from "../../ipfs/block_reader.ts";
 import { openCache } from "../../ipfs/cache.ts";
 import { CachedBlocks } from "../../ipfs/cached_blocks.ts";
+import type { ProviderConfig } from "../../config.ts";
 import { createFetcher } from "../../ipfs/gateway.ts";
 import { CACHE_BYTES_MAX, CACHE_FILES_MAX } from "../../limits.ts";
 import { ContentGateway } from "../content/gateway.ts";
@@ -70,17 +72,6 @@ export async function openWorkplaces(
   const sockets = await SocketFolders.open(state.sockets);
   stack.defer(() => sockets.close());
   const host = { ...sandbox.host, etc: succession?.etc ?? makeEtc(state.etc) };
-  const share = {
-    ...await machineFigures(host),
-    availableBytes: machine.figures().memoryAvailableBytes,
-  };
-  const most = sandboxesMost(provider.sandbox.open ?? null, share);
-  const spares = new Spares({
-    host,
-    programs: state.programs,
-    most: Math.min(provider.sandbox.spares, most - 1),
-    mayStart: () => machine.sandboxRefusal() === null,
-  });
   const sandboxes = new Sandboxes({
     host,
     programs,
@@ -99,8 +90,7 @@ export async function openWorkplaces(
     usage: counters.sandboxes,
     idleMs: SANDBOX_IDLE_MS,
     assertRoom: () => machine.assertMemory(),
-    openMax: most - spares.most,
-    spares,
+    ...await sandboxRoom(provider, host, state.programs, machine),
   });
   stack.defer(() => sandboxes.close());
   const deployments = new Deployments({
@@ -125,6 +115,22 @@ export async function openWorkplaces(
   const runtimes = lookOnce(() => findRuntimes(host, memoryMb), log);
   const programParts = { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, webDomain };
   return { programs: { ...programParts, creditsMax: credits }, gateway, cache };
+}
+
+/** How many sandboxes may be open, of which so many as stand ready are none that is in use. */
+async function sandboxRoom(
+  { sandbox }: Pick<ProviderConfig, "sandbox">,
+  host: SandboxHost,
+  programs: string,
+  machine: Pick<MachineWatch, "sandboxRefusal" | "figures">,
+) {
+  const { memoryMaxBytes, descriptorsMax, processesMax } = await machineFigures(host);
+  const availableBytes = machine.figures().memoryAvailableBytes;
+  const share = { availableBytes, memoryMaxBytes, descriptorsMax, processesMax };
+  const open = sandboxesMost(sandbox.open ?? null, share);
+  const most = Math.min(sandbox.spares, open - 1);
+  const mayStart = () => machine.sandboxRefusal() === null;
+  return { openMax: open - most, spares: new Spares({ host, programs, most, mayStart }) };
 }
 
 function openGateway(keepers: readonly BlockReader[]): ContentGateway {

@@ -88,6 +88,11 @@ export class Eviction<Key> {
     return this.#staying + this.#passing;
   }
 
+  /** How many more are remembered. */
+  remembered(): number {
+    return this.#remembered.length;
+  }
+
   /** One is used, which is kept from now on. */
   use(key: Key): void {
     const entry = this.#entries.get(key) ?? this.#add(key);
