@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { makeEtc } from "../sandbox/etc.ts";
 import { type Instance, openInstance } from "../sandbox/instance.ts";
-import { sandboxHost } from "../lib/provider/program/sandboxes.ts";
+import { sandboxHost } from "../lib/provider/program/sandbox_host.ts";
 
 const PORT = 8080;
 const MEBIBYTE = 1024 * 1024;

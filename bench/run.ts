@@ -7,6 +7,7 @@ const NAMES = [
   "sandbox",
   "growth money",
   "growth storms",
+  "eviction",
   "hot",
   "attacks",
   "wire",

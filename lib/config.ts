@@ -21,6 +21,7 @@ import {
   RUN_TIMEOUT_MS,
   SPEC_CREDITS_MAX,
 } from "./limits.ts";
+import { SANDBOXES_OPEN_MAX, SPARES_MAX } from "./limits_of_sandboxes.ts";
 import { INSTANCE_IDLE_SECONDS_DEFAULT, PROVIDER_INSTANCES_DEFAULT } from "./limits_of_servers.ts";
 import { addressShape, httpUrlShape, parseShape, timeShape, usdcUnitsShape } from "./shape.ts";
 
@@ -234,6 +235,10 @@ const providerFields = v.strictObject({
       runUid: v.optional(positive(2 ** 31)),
       /** Runs at a time; by default what processors and memory have room for (`slotsFor`). */
       concurrency: v.optional(positive(4096)),
+      /** Sandboxes open at once; by default as many as memory, descriptors and processes allow. */
+      open: v.optional(positive(SANDBOXES_OPEN_MAX)),
+      /** Sandboxes started before they are needed; 0: none is. */
+      spares: v.optional(numberWithin(0, SPARES_MAX), SPARES_MAX),
       /** For each credit that a run takes. */
       timeoutMs: v.optional(positive(900_000), RUN_TIMEOUT_MS),
       /** Credits that one run may take; by default any number, or 1 where each is mined first. */

@@ -36,8 +36,6 @@ export const CACHE_UNJUDGED_BYTES_MAX = 256 * 1024 * 1024;
 export const CACHE_UNJUDGED_FILES_MAX = 500;
 /** Spellings of cids that are remembered with their canonical text. */
 export const CID_TEXTS_REMEMBERED_MAX = 10_000;
-/** Specs kept decrypted, SPEC_BYTES_MAX each at most. */
-export const SPECS_MAX = 2_000;
 /** Cids that are remembered to hold no deployment of ours. */
 export const SPEC_REFUSALS_MAX = 20_000;
 /** Strangers can name any cid; this many lookups of theirs are under way at a time. */
@@ -91,8 +89,6 @@ export const UNREACHED_NAMED_MAX = 3;
 export const EGRESS_CONNECT_TIMEOUT_MS = 10_000;
 /** What a look for interpreters prints of them: some 60 families, a line of 1000 bytes for each. */
 export const RUNTIME_TEXT_BYTES_MAX = 256 * 1024;
-/** Sandboxes open at once; an idle one takes some 0.8 MB (`deno task bench sandbox`). */
-export const SANDBOXES_OPEN_MAX = 256;
 /** A body that is read whole has to be here by then: nothing else ends it. */
 export const BODY_WHOLE_TIMEOUT_MS = 30_000;
 /** How long an answer waits for the rest of a body that its program did not read. */

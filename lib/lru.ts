@@ -16,15 +16,23 @@ interface Slot<Value> {
 
 export class Lru<Key, Value> {
   readonly #slots = new Map<Key, Slot<Value>>();
+  #weight = 0;
 
   /**
-   * @param most entries kept
+   * @param most entries kept, or what they weigh together
    * @param now a clock that does not go back, ms
+   * @param weigh what one takes of `most`, which does not change
    */
   constructor(
     private readonly most: number,
     private readonly now: () => number = () => performance.now(),
+    private readonly weigh: (value: Value) => number = () => 1,
   ) {}
+
+  /** What is kept weighs so much together. */
+  weight(): number {
+    return this.#weight;
+  }
 
   /** Counts as a use. */
   get(key: Key): Value | undefined {
@@ -42,14 +50,20 @@ export class Lru<Key, Value> {
     return made;
   }
 
-  /** Forgets the one that was not used for longest where there is no room. */
+  /** Forgets those that were not used for longest where there is no room. */
   set(key: Key, value: Value): void {
-    this.#slots.delete(key);
-    if (this.#slots.size >= this.most) this.#slots.delete(this.#slots.keys().next().value!);
+    this.delete(key);
+    this.#weight += this.weigh(value);
+    while (this.#weight > this.most && this.#slots.size > 0) {
+      this.delete(this.#slots.keys().next().value!);
+    }
     this.#slots.set(key, { value, movedAt: this.now() });
   }
 
   delete(key: Key): void {
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return;
+    this.#weight -= this.weigh(slot.value);
     this.#slots.delete(key);
   }
 

@@ -42,7 +42,7 @@ const SYSTEM_LINKS = [
   { path: "/var/run", target: "/run" },
 ];
 
-function linksFor({ egress }: SandboxPolicy) {
+function linksFor({ egress }: Shown) {
   const target = `/etc/names/${egress ? "relay" : "none"}`;
   return [...SYSTEM_LINKS, { path: NAMES_FOLDER, target }];
 }
@@ -59,20 +59,71 @@ export function hostArguments(
   runUid: number | null,
   socketDir: string | null = null,
 ): string[] {
+  const memoryBytes = String(memoryBytesOf(policy));
+  const policyBytes = String(policyBytesOf(policy));
+  return commandOf(host, policy, { runUid, memoryBytes, policyBytes, socketDir });
+}
+
+/** What is known of a sandbox before it is known whose it will be. */
+export interface SparePolicy {
+  /** Absolute path of the folder that all programs lie in: shown as the program is by others. */
+  readonly programs: string;
+  /** Whether programs are to have a way out. */
+  readonly callsOut: boolean;
+}
+
+/**
+ * As `hostArguments`, of one that is started ahead of need: an ORDER says the rest.
+ * @throws KhachapuriError `sandbox_unavailable` when the launcher cannot mount a path
+ */
+export function spareArguments(
+  host: SandboxHost,
+  { programs, callsOut }: SparePolicy,
+  runUid: number | null,
+): string[] {
+  const policy = { programDir: programs, egress: callsOut ? {} : null };
+  const policyBytes = callsOut ? "1" : "0";
+  return commandOf(host, policy, { runUid, memoryBytes: "-", policyBytes, socketDir: null });
+}
+
+/** Of one run. */
+export function memoryBytesOf({ limits }: Pick<SandboxPolicy, "limits">): number {
+  return limits.memoryMb * 1024 * 1024;
+}
+
+/** What the helper reads before the first frame. */
+export function policyBytesOf({ egress }: Pick<SandboxPolicy, "egress">): number {
+  return egress ? encodePolicy(egress).length : 0;
+}
+
+/** What stands in the launcher's command of a policy. */
+type Shown = Pick<SandboxPolicy, "programDir"> & Partial<Record<keyof SandboxPolicy, unknown>>;
+
+interface HelperWords {
+  readonly runUid: number | null;
+  readonly memoryBytes: string;
+  readonly policyBytes: string;
+  readonly socketDir: string | null;
+}
+
+function commandOf(
+  host: SandboxHost,
+  policy: Shown,
+  { runUid, memoryBytes, policyBytes, socketDir }: HelperWords,
+): string[] {
   const launcher = host.launcher === "bwrap"
     ? [host.launcherPath ?? "/usr/bin/bwrap", ...bwrapArguments(policy, host.etc)]
     : [
       host.launcherPath ?? "/usr/bin/nsjail",
       ...nsjailArguments(policy, host.etc, socketDir !== null),
     ];
-  const memoryBytes = policy.limits.memoryMb * 1024 * 1024;
   return [
     "host",
     runUid === null ? "-" : String(runUid),
-    String(memoryBytes),
+    memoryBytes,
     String(RUN_PROCESSES_MAX),
     String(RUN_CPU_PERCENT_MAX),
-    String(policy.egress ? encodePolicy(policy.egress).length : 0),
+    policyBytes,
     socketDir ?? "-",
     ...launcher,
     "--",
@@ -88,7 +139,7 @@ export function hostArguments(
  * bwrap that is still starting, which strands the sandbox it has begun. Init exits by itself when
  * its supervisor is gone.
  */
-export function bwrapArguments(policy: SandboxPolicy, etc?: string): string[] {
+export function bwrapArguments(policy: Shown, etc?: string): string[] {
   const etcMounts = etc === undefined ? [] : [["--ro-bind", etc, "/etc"]];
   const options = [
     ["--unshare-user"],
@@ -133,7 +184,7 @@ export function bwrapArguments(policy: SandboxPolicy, etc?: string): string[] {
  * @param isServer whether it has a socket at which it is called
  * @throws KhachapuriError `sandbox_unavailable` when a path holds a colon, which ends it for nsjail
  */
-export function nsjailArguments(policy: SandboxPolicy, etc?: string, isServer = false): string[] {
+export function nsjailArguments(policy: Shown, etc?: string, isServer = false): string[] {
   if ([policy.programDir, etc].some((path) => path?.includes(":"))) {
     throw new KhachapuriError("sandbox_unavailable", "nsjail cannot mount a path with a colon", {
       hints: ["use bwrap, or another state directory"],

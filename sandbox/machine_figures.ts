@@ -6,6 +6,9 @@ import type { SandboxHost } from "./policy.ts";
 export interface MachineFigures {
   readonly openDescriptors: number;
   readonly descriptorsMax: number;
+  /** By its cgroup, with all that it starts. */
+  readonly processesMax: number;
+  readonly memoryMaxBytes: number;
 }
 
 /**
@@ -22,5 +25,7 @@ export async function machineFigures(host: SandboxHost): Promise<MachineFigures>
   return {
     openDescriptors: figure("openDescriptors"),
     descriptorsMax: figure("descriptorsMax"),
+    processesMax: figure("processesMax"),
+    memoryMaxBytes: figure("memoryMaxBytes"),
   };
 }

@@ -6,7 +6,7 @@
  */
 import { KhachapuriError } from "../lib/errors.ts";
 
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 /** Runs that one sandbox holds at a time. */
 export const RUNS_MAX = 64;
 export const HEADER_BYTES = 8;
@@ -83,6 +83,8 @@ export interface Setup {
   listen: number;
   /** The encoded seccomp program, 8 bytes an instruction. */
   filter: Uint8Array;
+  /** Of a spare: the name of the program's folder in the one that it shows. */
+  program?: string;
 }
 
 /** What ended a run before its time, in init's numbering. */
@@ -134,7 +136,7 @@ function writeHeader(bytes: Uint8Array, type: number, run: number, length: numbe
   view.setUint16(6, run, true);
 }
 
-const SETUP_FIXED_BYTES = 56;
+const SETUP_FIXED_BYTES = 64;
 const RLIMIT_BYTES = 16;
 const INSTRUCTION_BYTES = 8;
 
@@ -146,7 +148,8 @@ export function encodeSetup(setup: Setup): Uint8Array {
     throw new KhachapuriError("sandbox_unavailable", "the sandbox's set-up is too large");
   }
   const filterAt = SETUP_FIXED_BYTES + setup.rlimits.length * RLIMIT_BYTES;
-  const bytes = new Uint8Array(filterAt + filter.length);
+  const program = encoder.encode(setup.program ?? "");
+  const bytes = new Uint8Array(filterAt + filter.length + program.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, PROTOCOL_VERSION, true);
   view.setUint32(4, setup.timeoutMs, true);
@@ -159,13 +162,28 @@ export function encodeSetup(setup: Setup): Uint8Array {
   view.setUint32(44, instructions, true);
   view.setUint32(48, setup.listeners, true);
   view.setUint32(52, setup.listen, true);
+  view.setUint32(56, program.length, true);
   setup.rlimits.forEach(([resource, value], index) => {
     const at = SETUP_FIXED_BYTES + index * RLIMIT_BYTES;
     view.setUint32(at, resource, true);
     view.setBigUint64(at + 8, BigInt(value), true);
   });
   bytes.set(filter, filterAt);
+  bytes.set(program, filterAt + filter.length);
   return encodeFrame(FRAME.setup, 0, bytes);
+}
+
+/**
+ * What a spare's supervisor reads before all else, as a fresh one has it from its command.
+ * @param memoryBytes of one run
+ * @param policyBytes of the way out's policy, which follows; 0: there is none
+ */
+export function encodeOrder(memoryBytes: number, policyBytes: number): Uint8Array {
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, BigInt(memoryBytes), true);
+  view.setBigUint64(8, BigInt(policyBytes), true);
+  return bytes;
 }
 
 /** An argument or variable of a program: text goes to it in UTF-8, octets as they are. */

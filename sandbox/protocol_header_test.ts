@@ -143,9 +143,9 @@ Deno.test("frames, causes, steps and controllers have the same names and numbers
 });
 
 Deno.test("every struct of the header is compared below", () => {
-  const compared = ["setup", "start", "ready", "credit", "extend", "usage", "exit"].map((name) =>
-    `${name}_payload`
-  );
+  const compared = ["order", "setup", "start", "ready", "credit", "extend", "usage", "exit"].map((
+    name,
+  ) => `${name}_payload`);
   const others = ["frame_header", "limit", "egress_payload", "egress_event"];
   assert.deepEqual(Object.keys(structs).sort(), [...others, ...compared].sort());
 });
@@ -178,6 +178,7 @@ Deno.test("SETUP has the same layout", () => {
     listeners: 0x0901_0203,
     listen: 0x0a01_0203,
     filter,
+    program: "folder",
   }));
   assert.deepEqual(decode("setup_payload", payload), {
     version: BigInt(protocol.PROTOCOL_VERSION),
@@ -191,6 +192,8 @@ Deno.test("SETUP has the same layout", () => {
     instructions: 3n,
     listeners: 0x0901_0203n,
     listen: 0x0a01_0203n,
+    program: 6n,
+    zero: 0n,
   });
   const [fixed, each] = [structOf("setup_payload").bytes, structOf("limit").bytes];
   const limits = [0, 1].map((index) => decode("limit", payload, fixed + index * each));
@@ -198,7 +201,18 @@ Deno.test("SETUP has the same layout", () => {
     { resource: 0x0701n, zero: 0n, value: 0x07_0102_0304n },
     { resource: 0x0801n, zero: 0n, value: 0x08_0102_0304n },
   ]);
-  assert.deepEqual(payload.subarray(fixed + 2 * each), filter);
+  const behind = fixed + 2 * each;
+  assert.deepEqual(payload.subarray(behind, behind + filter.length), filter);
+  assert.equal(new TextDecoder().decode(payload.subarray(behind + filter.length)), "folder");
+});
+
+Deno.test("ORDER has the same layout", () => {
+  const order = protocol.encodeOrder(0x05_0102_0304, 0x06_0102_0304);
+  assert.deepEqual(decode("order_payload", order), {
+    memory_bytes: 0x05_0102_0304n,
+    policy_bytes: 0x06_0102_0304n,
+  });
+  assert.equal(order.length, structOf("order_payload").bytes);
 });
 
 Deno.test("START has the same layout", () => {

@@ -15,6 +15,7 @@ import type { SandboxHost, SandboxPolicy } from "./policy.ts";
 import type { Run } from "./run.ts";
 import { Session } from "./session.ts";
 import { sessionSetup } from "./setup.ts";
+import type { Spares } from "./spares.ts";
 import { assertUnprivileged, takeRunUid } from "./uid.ts";
 
 export interface RunRequest {
@@ -48,9 +49,9 @@ export type { Run, RunLimit, RunRecord } from "./run.ts";
 export type { RunLimits, SandboxHost, SandboxPolicy } from "./policy.ts";
 
 /**
- * Opens the sandbox of one deployment. Its processes start at once, while the caller goes on to
- * prepare the first run. When they end, the next run starts them again, and fails with the reason
- * when they cannot.
+ * Opens the sandbox of one deployment. Its processes start at once, unless a spare stands for them,
+ * while the caller goes on to prepare the first run. When they end, the next run starts them again,
+ * and fails with the reason when they cannot.
  * @param onEgress hears what becomes of its way out; what was used, since it heard of it last
  * @throws KhachapuriError `sandbox_unavailable` when programs would run as uid 0
  */
@@ -58,23 +59,31 @@ export async function openSandbox(
   host: SandboxHost,
   policy: SandboxPolicy,
   onEgress: (event: EgressEvent) => void = () => {},
+  spares: Pick<Spares, "take"> | null = null,
 ): Promise<Sandbox> {
   assertUnprivileged(host, Deno.uid());
   const helper = await helperPath(host);
   const { controllers } = await prepareHost(host);
-  const uid = takeRunUid(host.runUid);
-  const args = hostArguments(host, policy, uid.number);
+  const setup = () => sessionSetup(policy, controllers);
+  const egress = policy.egress ?? null;
+  let spare = spares?.take(policy) ?? null;
+  const uid = spare?.uid ?? takeRunUid(host.runUid);
   let session: Session | null = null;
   let closed = false;
+  const begin = (): Session => {
+    if (spare === null) {
+      const args = hostArguments(host, policy, uid.number);
+      return new Session(spawnHelper(helper, args), setup(), egress, { onEgress });
+    }
+    const { child, program, order, tell } = spare;
+    spare = null;
+    const started = new Session(child, { ...setup(), program }, egress, { onEgress }, order);
+    started.ready.then(() => tell(true), () => tell(closed));
+    return started;
+  };
   const live = (): Session => {
     if (session) return session;
-    const started = new Session(
-      spawnHelper(helper, args),
-      sessionSetup(policy, controllers),
-      policy.egress ?? null,
-      { onEgress },
-    );
-    session = started;
+    const started = session = begin();
     started.ended.finally(() => {
       if (session === started) session = null;
     });

@@ -8,7 +8,8 @@ import {
   type Sandbox,
   type SandboxHost,
 } from "./sandbox.ts";
-import { eachLauncher, type Launcher } from "../worlds/sandbox/launchers.ts";
+import { eachLauncher } from "../worlds/sandbox/launchers.ts";
+import { eachWay, openByWay, type Way } from "../worlds/sandbox/ways.ts";
 
 const runUid = Deno.uid() === 0 ? 1_800_000_000 : null;
 const limits = {
@@ -20,7 +21,7 @@ const limits = {
 
 /** Opens a sandbox whose program is `script`, for as long as `use` takes. */
 async function withScript<T>(
-  launcher: Launcher,
+  launcher: Way,
   script: string,
   over: Partial<typeof limits>,
   use: (sandbox: Sandbox) => Promise<T>,
@@ -30,7 +31,7 @@ async function withScript<T>(
     await Deno.chmod(dir, 0o755);
     await Deno.writeTextFile(`${dir}/main`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
     const policy = { programDir: dir, limits: { ...limits, ...over } };
-    const sandbox = await openSandbox({ ...launcher, runUid }, policy);
+    const sandbox = await openByWay({ ...launcher, runUid }, policy);
     const result = await use(sandbox);
     await sandbox.close();
     return result;
@@ -41,7 +42,7 @@ async function withScript<T>(
 
 /** Runs `script` as a deployed program and returns all it did. */
 async function runScript(
-  launcher: Launcher,
+  launcher: Way,
   script: string,
   request: Partial<RunRequest> = {},
   over: Partial<typeof limits> = {},
@@ -68,7 +69,7 @@ const assertLimit = (thrown: unknown, code: string, limit: string) => {
   assert.deepEqual([thrown.code, thrown.data.limit], [code, limit]);
 };
 
-eachLauncher(
+eachWay(
   "a program gets argv, env and stdin, and its stdout, stderr and exit come back",
   async (launcher) => {
     const { stdout, record } = await runScript(
@@ -87,7 +88,7 @@ eachLauncher(
   },
 );
 
-eachLauncher(
+eachWay(
   "a program has only its env, no network, no host file and no uid 0",
   async (launcher) => {
     Deno.env.set("PROVIDER_SECRET", "leak");
@@ -109,7 +110,7 @@ eachLauncher(
   },
 );
 
-eachLauncher("a program starts in its folder, or in that of its entrypoint", async (launcher) => {
+eachWay("a program starts in its folder, or in that of its entrypoint", async (launcher) => {
   const programDir = await Deno.makeTempDir();
   try {
     await Deno.mkdir(`${programDir}/cgi/bin`, { recursive: true });
@@ -118,7 +119,7 @@ eachLauncher("a program starts in its folder, or in that of its entrypoint", asy
       await Deno.writeTextFile(`${programDir}/${path}`, script, { mode: 0o755 });
     }
     await Deno.chmod(programDir, 0o755);
-    const sandbox = await openSandbox({ ...launcher, runUid }, { programDir, limits });
+    const sandbox = await openByWay({ ...launcher, runUid }, { programDir, limits });
     const says = async (entrypoint: string, isInItsFolder: boolean) => {
       const argv = [entrypoint, "a"];
       const run = await sandbox.run({ argv, env: {}, stdin: null, isInItsFolder });
@@ -133,7 +134,7 @@ eachLauncher("a program starts in its folder, or in that of its entrypoint", asy
   }
 });
 
-eachLauncher("a program has no capability, a filter and no way to more", async (launcher) => {
+eachWay("a program has no capability, a filter and no way to more", async (launcher) => {
   const { stdout } = await runScript(
     launcher,
     `grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status | tr -d '\\t'
@@ -151,7 +152,7 @@ eachLauncher("a program has no capability, a filter and no way to more", async (
   ]);
 });
 
-eachLauncher(
+eachWay(
   "runs of one sandbox see no file, process or memory of one another",
   async (launcher) => {
     const script = `
@@ -180,7 +181,7 @@ eachLauncher(
   },
 );
 
-eachLauncher("everything but /tmp is read-only and /tmp is bounded", async (launcher) => {
+eachWay("everything but /tmp is read-only and /tmp is bounded", async (launcher) => {
   const { stdout } = await runScript(
     launcher,
     `for d in / /app /dev /proc /usr; do (echo x > $d/x) 2>/dev/null && echo $d; done
@@ -189,7 +190,7 @@ eachLauncher("everything but /tmp is read-only and /tmp is bounded", async (laun
   assert(Number(stdout) <= 32 * 1024 * 1024, stdout);
 });
 
-eachLauncher("after the wall clock everything is dead, daemons included", async (launcher) => {
+eachWay("after the wall clock everything is dead, daemons included", async (launcher) => {
   const { stdout, error, record } = await runScript(
     launcher,
     "trap '' TERM; setsid sh -c 'while :; do echo alive; sleep 0.05; done' & sleep 60",
@@ -202,13 +203,13 @@ eachLauncher("after the wall clock everything is dead, daemons included", async 
   assert(record.wallMs < 3_000, String(record.wallMs));
 });
 
-eachLauncher("a daemon that holds stdout ends with the program", async (launcher) => {
+eachWay("a daemon that holds stdout ends with the program", async (launcher) => {
   const { stdout, record } = await runScript(launcher, "sleep 60 & echo done");
   assert.equal(stdout, "done\n");
   assert(record.wallMs < 2_000);
 });
 
-eachLauncher(
+eachWay(
   "what a program leaves behind is dead before its record is there",
   async (launcher) => {
     const nap = `${900_000 + Math.floor(Math.random() * 90_000)}.25`;
@@ -226,21 +227,21 @@ eachLauncher(
   },
 );
 
-eachLauncher("output beyond the cap kills the run and the stream fails", async (launcher) => {
+eachWay("output beyond the cap kills the run and the stream fails", async (launcher) => {
   const { stdout, error, record } = await runScript(launcher, "yes", {}, { stdoutBytes: 5_000 });
   assert.equal(stdout.length, 5_000);
   assertLimit(error, "program_limit", "stdout");
   assert.equal(record.limit, "stdout");
 });
 
-eachLauncher("stderr is kept to its bound and the rest is dropped", async (launcher) => {
+eachWay("stderr is kept to its bound and the rest is dropped", async (launcher) => {
   const { record } = await runScript(launcher, "head -c 300000 /dev/zero >&2", {}, {
     stderrBytes: 1_000,
   });
   assert.deepEqual([record.exit, record.stderr.length, record.stderrBytes], [0, 1_000, 300_000]);
 });
 
-eachLauncher("a program that never reads its stdin does not hang the run", async (launcher) => {
+eachWay("a program that never reads its stdin does not hang the run", async (launcher) => {
   const big = ReadableStream.from((function* () {
     for (let i = 0; i < 256; i++) yield new Uint8Array(65_536);
   })());
@@ -250,7 +251,7 @@ eachLauncher("a program that never reads its stdin does not hang the run", async
   assert.deepEqual([stdout, record.exit], ["ignored\n", 0]);
 });
 
-eachLauncher("a run can be killed at any moment of its life, and after it", async (launcher) => {
+eachWay("a run can be killed at any moment of its life, and after it", async (launcher) => {
   for (const delayMs of [0, 1, 3, 6, 12, 40]) {
     await withScript(launcher, "sleep 60", {}, async (sandbox) => {
       const run = await sandbox.run({ argv: ["./main"], env: {}, stdin: null });
@@ -263,12 +264,12 @@ eachLauncher("a run can be killed at any moment of its life, and after it", asyn
   }
 });
 
-eachLauncher("a signal that ends the program is named", async (launcher) => {
+eachWay("a signal that ends the program is named", async (launcher) => {
   const { record } = await runScript(launcher, "kill -SEGV $$");
   assert.deepEqual([record.exit, record.signal], [null, "SIGSEGV"]);
 });
 
-eachLauncher("the system's curl and python3 work", async (launcher) => {
+eachWay("the system's curl and python3 work", async (launcher) => {
   const { stdout } = await runScript(
     launcher,
     "curl --version | head -c 5; /usr/bin/python3 -c 'import ssl; print(1+1)'",
@@ -276,14 +277,14 @@ eachLauncher("the system's curl and python3 work", async (launcher) => {
   assert.equal(stdout, "curl 2\n");
 });
 
-eachLauncher("a signal to its own process group meets no other run", async (launcher) => {
+eachWay("a signal to its own process group meets no other run", async (launcher) => {
   const dir = await Deno.makeTempDir();
   await Deno.chmod(dir, 0o755);
   const scripts = { waits: "echo begun; read word; echo $word", kills: "kill -USR1 0; sleep 60" };
   for (const [name, script] of Object.entries(scripts)) {
     await Deno.writeTextFile(`${dir}/${name}`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   }
-  const sandbox = await openSandbox({ ...launcher, runUid }, { programDir: dir, limits });
+  const sandbox = await openByWay({ ...launcher, runUid }, { programDir: dir, limits });
   const stdin = new TransformStream<Uint8Array, Uint8Array>();
   const waits = await sandbox.run({
     argv: ["waits"],
@@ -331,7 +332,7 @@ eachLauncher("argv and env that cannot reach a program are refused", async (laun
   }
 });
 
-eachLauncher(
+eachWay(
   "a program starts with signals as they are by default, and wakes without preempting",
   async (launcher) => {
     const { stdout } = await runScript(

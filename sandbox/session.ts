@@ -77,12 +77,16 @@ export class Session {
   /** Resolves once the sandbox is set up; rejects when it ends before. */
   readonly ready = this.#ready.promise;
 
-  /** Takes over a helper that has just been started. */
+  /**
+   * Takes over a helper that has just been started, or a spare.
+   * @param order what a spare is told first
+   */
   constructor(
     child: HelperProcess,
     setup: Setup,
     egress: EgressPolicy | null = null,
     events: SessionEvents = {},
+    order: Uint8Array | null = null,
   ) {
     this.#events = events;
     this.ready.catch(() => {}); // Its runs say why, too.
@@ -92,6 +96,7 @@ export class Session {
     const diagnostics = keepBeginning(child.stderr, SANDBOX_DIAGNOSTIC_BYTES_MAX);
     this.ended = Promise.all([this.#read(), diagnostics, child.status])
       .then(([, said, status]) => this.#end(said, status));
+    if (order) this.#channel.send(order);
     if (egress) {
       this.#used = NOTHING_USED;
       this.#channel.send(encodePolicy(egress));

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { openSandbox, type RunRecord } from "./sandbox.ts";
+import type { RunRecord } from "./sandbox.ts";
 import type { EgressPolicy } from "./egress.ts";
 import { makeEtc } from "./etc.ts";
-import { eachLauncher, type Launcher } from "../worlds/sandbox/launchers.ts";
+import { eachWay, openByWay, type Way } from "../worlds/sandbox/ways.ts";
 import { Upstream } from "../worlds/sandbox/upstream.ts";
 
 const runUid = Deno.uid() === 0 ? 1_800_000_000 : null;
@@ -26,7 +26,7 @@ interface Ran {
 
 /** Runs `script` with a way out, in a sandbox that is closed afterwards. */
 async function run(
-  launcher: Launcher,
+  launcher: Way,
   egress: EgressPolicy,
   script: string,
   memoryMb = limits.memoryMb,
@@ -39,7 +39,7 @@ async function run(
     await Deno.writeTextFile(`${program}/main`, `#!/bin/bash\n${script}\n`, { mode: 0o755 });
     const host = { ...launcher, runUid, etc: makeEtc(`${dir}/etc`) };
     const policy = { programDir: program, limits: { ...limits, memoryMb }, egress };
-    const sandbox = await openSandbox(host, policy);
+    const sandbox = await openByWay(host, policy);
     try {
       const live = await sandbox.run({ argv: ["main"], env: {}, stdin: null });
       const stdout = await new Response(live.stdout()).text();
@@ -58,7 +58,7 @@ const SAY = `say() {
   exec 3<>/dev/tcp/$1/$2 && echo "$3" >&3 && read -r line <&3 && echo "$line" && exec 3>&-
 }`;
 
-eachLauncher("a program reaches the hosts that are listed, and what it used is told", async (l) => {
+eachWay("a program reaches the hosts that are listed, and what it used is told", async (l) => {
   await using upstream = new Upstream();
   const policy = { ...POLICY, overrides: { "api.test:80": upstream.address } };
   const { stdout, record } = await run(
@@ -75,7 +75,7 @@ eachLauncher("a program reaches the hosts that are listed, and what it used is t
   });
 });
 
-eachLauncher("names that are not listed do not exist, and the record says which", async (l) => {
+eachWay("names that are not listed do not exist, and the record says which", async (l) => {
   const { stdout, record } = await run(
     l,
     POLICY,
@@ -87,7 +87,7 @@ eachLauncher("names that are not listed do not exist, and the record says which"
   assert.deepEqual(record.egress?.unreached, [other]);
 });
 
-eachLauncher("other ports, other addresses and the machine itself are out of reach", async (l) => {
+eachWay("other ports, other addresses and the machine itself are out of reach", async (l) => {
   await using upstream = new Upstream();
   const policy = { ...POLICY, overrides: { "api.test:80": upstream.address } };
   const targets = [
@@ -104,7 +104,7 @@ eachLauncher("other ports, other addresses and the machine itself are out of rea
   assert.equal(upstream.accepted, 1);
 });
 
-eachLauncher("a listed name that has no address is refused, in words", async (l) => {
+eachWay("a listed name that has no address is refused, in words", async (l) => {
   const script = `${SAY}; (say nowhere.invalid 80 x) 2>/dev/null || echo no`;
   const { stdout, record } = await run(l, { ...POLICY, hosts: ["nowhere.invalid:80"] }, script);
   assert.equal(stdout, "no\n");
@@ -112,7 +112,7 @@ eachLauncher("a listed name that has no address is refused, in words", async (l)
   assert.deepEqual(record.egress?.unreached, [nowhere]);
 });
 
-eachLauncher("a wildcard stands for every name below it, and not for itself", async (l) => {
+eachWay("a wildcard stands for every name below it, and not for itself", async (l) => {
   await using upstream = new Upstream();
   const policy = {
     ...POLICY,
@@ -126,7 +126,7 @@ eachLauncher("a wildcard stands for every name below it, and not for itself", as
   assert.equal(record.egress?.connections, 2);
 });
 
-eachLauncher("the names of a wildcard that are in use make no room for others", async (l) => {
+eachWay("the names of a wildcard that are in use make no room for others", async (l) => {
   await using upstream = new Upstream();
   const policy = {
     ...POLICY,
@@ -146,7 +146,7 @@ eachLauncher("the names of a wildcard that are in use make no room for others", 
   assert.deepEqual([unused, unusedAgain], ["198.18.1.1", "198.18.1.203"]);
 });
 
-eachLauncher("what listens for a wildcard's names is no memory of the program's", async (l) => {
+eachWay("what listens for a wildcard's names is no memory of the program's", async (l) => {
   const policy = { ...POLICY, hosts: ["*.wild.test:80"] };
   const script = `getent hosts $(seq -f x%g.wild.test 140) >/dev/null
     sleep 0.2; echo alive`;
@@ -154,7 +154,7 @@ eachLauncher("what listens for a wildcard's names is no memory of the program's"
   assert.equal(stdout, "alive\n", record.limit ?? "");
 });
 
-eachLauncher("where a program listens in a host's place, that host has no address", async (l) => {
+eachWay("where a program listens in a host's place, that host has no address", async (l) => {
   const policy = { ...POLICY, hosts: ["*.wild.test:8080"] };
   const script = `python3 - <<'END'
 import socket
@@ -168,7 +168,7 @@ END`;
   assert.equal(stdout, "none\n198.18.1.0\n");
 });
 
-eachLauncher("a program's own servers keep the ports of the hosts that it calls", async (l) => {
+eachWay("a program's own servers keep the ports of the hosts that it calls", async (l) => {
   await using upstream = new Upstream();
   const policy = {
     ...POLICY,
@@ -182,7 +182,7 @@ eachLauncher("a program's own servers keep the ports of the hosts that it calls"
   assert.equal(stdout, "ours\ntheirs\n");
 });
 
-eachLauncher("who finds no room waits and loses nothing", async (l) => {
+eachWay("who finds no room waits and loses nothing", async (l) => {
   await using upstream = new Upstream();
   const policy = { ...POLICY, connections: 2, overrides: { "api.test:80": upstream.address } };
   const script = `${SAY}; for i in $(seq 20); do say api.test 80 $i & done; wait`;
@@ -193,7 +193,7 @@ eachLauncher("who finds no room waits and loses nothing", async (l) => {
   assert(upstream.most < 10, `${upstream.most} at once`);
 });
 
-eachLauncher("connections end with the last run, and no descriptor is left", async (l) => {
+eachWay("connections end with the last run, and no descriptor is left", async (l) => {
   await using upstream = new Upstream();
   const policy = { ...POLICY, overrides: { "api.test:80": upstream.address } };
   // The connection is handed to a process that outlives the program's first one.
@@ -201,7 +201,7 @@ eachLauncher("connections end with the last run, and no descriptor is left", asy
   await upstream.drained();
 });
 
-eachLauncher("a program that hangs up in the middle of an answer can call again", async (l) => {
+eachWay("a program that hangs up in the middle of an answer can call again", async (l) => {
   await using upstream = new Upstream();
   const policy = { ...POLICY, overrides: { "api.test:80": upstream.address } };
   // What it said is at its end, and more has come back than it reads: the connection is reset.
@@ -220,7 +220,7 @@ END
   assert.equal(stdout, "1000\n1000\n1000\nagain\n");
 });
 
-eachLauncher("a socket of a program that is aimed anew stays inside", async (l) => {
+eachWay("a socket of a program that is aimed anew stays inside", async (l) => {
   await using upstream = new Upstream();
   const policy = { ...POLICY, overrides: { "api.test:80": upstream.address } };
   const script = `python3 - <<'END'

@@ -153,7 +153,10 @@ const LAYERS: readonly { layer: RegExp; own: RegExp; may: readonly RegExp[] }[] 
   {
     layer: /^sandbox\//,
     own: /^sandbox\//,
-    may: [/^lib\/(?:errors|limits|limits_of_servers|byte_source)\.ts$/, /^\.cache\/init\//],
+    may: [
+      /^lib\/(?:errors|limits|limits_of_servers|limits_of_sandboxes|byte_source)\.ts$/,
+      /^\.cache\/init\//,
+    ],
   },
 ];
 

@@ -71,9 +71,8 @@ export async function retrieveInto(
 ): Promise<void> {
   const blocks = singleBlocks(gateway, retrieval);
   const isSingle = root.code === RAW || gateway.withoutCar;
-  const source = isSingle
-    ? blocks
-    : carThenBlocks(gateway, root, retrieval, blocks, EARLY_BYTES_MAX);
+  const car = isSingle ? null : carThenBlocks(gateway, root, retrieval, blocks, EARLY_BYTES_MAX);
+  const source: BlockSource = car ?? blocks;
   const once: StreamSource = {
     async get(cid) {
       const known = await part.get(cid);
@@ -87,7 +86,7 @@ export async function retrieveInto(
   try {
     await streamUnixfsFile(root, once, maxBytes, NOWHERE);
   } finally {
-    if ("cancel" in source) source.cancel();
+    car?.cancel();
   }
 }
 

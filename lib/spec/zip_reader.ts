@@ -268,7 +268,11 @@ async function checkedEntry(
   if (!method) throw malformed(`${quoted} uses compression method ${record.methodId}`);
 
   const type = record.mode & MODE_TYPE;
-  const kind = raw.endsWith("/") ? "folder" : type === MODE_LINK ? "link" : "file";
+  const kind: ZipEntry["kind"] = raw.endsWith("/")
+    ? "folder"
+    : type === MODE_LINK
+    ? "link"
+    : "file";
   const path = kind === "folder" ? raw.slice(0, -1) : raw;
   if (entryPath(path) === null) throw malformed(`${quoted} is not a path inside the program`);
   if (type !== 0 && type !== MODES[kind]) {

@@ -15,6 +15,12 @@
  */
 void seal_mounts(void);
 
+/*
+ * Lays a folder of the one that we are in over that one, in which we are then: it is what programs
+ * see there, with the same restrictions, and no way leads to what it hides.
+ */
+void show_program(const char *name);
+
 /* Keeps only the capabilities that starting a run needs, and lets no run gain any. */
 void drop_rights(void);
 

@@ -18,6 +18,13 @@ static bool take(struct reader *reader, void *out, size_t size) {
   return true;
 }
 
+/* A name that leads nowhere but into the folder that it stands in. */
+static bool take_name(struct reader *reader, char *name, size_t size, uint32_t length) {
+  if (length >= size || !take(reader, name, length)) return false;
+  name[length] = 0;
+  return strlen(name) == length && !strchr(name, '/') && name[0] != '.';
+}
+
 bool settings_parse(struct settings *settings, const uint8_t *payload, size_t length) {
   struct reader reader = {payload, length};
   struct setup_payload setup;
@@ -39,6 +46,7 @@ bool settings_parse(struct settings *settings, const uint8_t *payload, size_t le
            "mode=1777,size=%u,nr_inodes=16384", setup.tmp_bytes);
   return take(&reader, settings->limit, setup.rlimits * sizeof *settings->limit) &&
          take(&reader, filter->code, setup.instructions * sizeof *filter->code) &&
+         take_name(&reader, settings->program, sizeof settings->program, setup.program) &&
          reader.left == 0;
 }
 

@@ -26,6 +26,7 @@ struct settings {
   uint32_t listen;    /* 0: programs print their answers; else as in SETUP: a server's */
   uint32_t limits;
   struct limit limit[RLIMITS_MAX];
+  char program[64];     /* its folder's name in the one that is shown; empty: that is it */
   char tmp_options[64]; /* with which a run's /tmp is mounted */
   struct filter filter;
 };

@@ -48,6 +48,7 @@ struct host {
   int control;    /* socket to init, which asks for them */
   int signals;
   pid_t launcher, relay; /* relay: 0 where programs cannot call out */
+  bool is_spare;         /* started ahead of need: what it is for comes with its order */
   size_t policy_bytes;   /* struct egress_payload and what follows it, before the first frame */
   int socket_dir; /* of a server: the folder of its socket; -1 */
   char **command;
@@ -63,13 +64,17 @@ static unsigned long long number(const char *text) {
   return value;
 }
 
-/* UID|- MEMORY_BYTES PIDS CPU_PERCENT POLICY_BYTES SOCKET_DIR|- LAUNCHER ARGUMENT... */
+/*
+ * UID|- MEMORY_BYTES|- PIDS CPU_PERCENT POLICY_BYTES SOCKET_DIR|- LAUNCHER ARGUMENT...
+ * Without MEMORY_BYTES it is a spare, of which POLICY_BYTES only says whether there are any.
+ */
 static void parse_arguments(struct host *host, int argc, char **argv) {
   errno = EINVAL;
   if (argc < 7 || argv[6][0] != '/') fatal("arguments");
   host->has_uid = strcmp(argv[0], "-") != 0;
   if (host->has_uid) host->uid = (uid_t)number(argv[0]);
-  host->limits.memory_bytes = number(argv[1]);
+  host->is_spare = !strcmp(argv[1], "-");
+  if (!host->is_spare) host->limits.memory_bytes = number(argv[1]);
   host->limits.pids = (uint32_t)number(argv[2]);
   host->limits.cpu_percent = (uint32_t)number(argv[3]);
   host->policy_bytes = (size_t)number(argv[4]);
@@ -168,25 +173,25 @@ static void become_launcher(const struct host *host, struct given given) {
   fatal(host->command[0]);
 }
 
-/* All of it, as its length is known: it stands before the first frame, which is init's. */
-static char *read_policy(size_t length) {
-  char *policy = malloc(length);
-  if (!policy) fatal("memory");
+/* As much as this from the provider; false: it is gone. */
+static bool read_whole(void *to, size_t length) {
   for (size_t at = 0; at < length;) {
-    ssize_t got = read(0, policy + at, length - at);
+    ssize_t got = read(0, (uint8_t *)to + at, length - at);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) exit(0);
+    if (got <= 0) return false;
     at += (size_t)got;
   }
-  return policy;
+  return true;
 }
 
-/* Starts the relay, as the run uid: returns the sandbox's end of the socket to it, or -1. */
-static int start_relay(struct host *host) {
-  int pair[2];
-  if (host->policy_bytes == 0) return -1;
-  char *policy = read_policy(host->policy_bytes);
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) fatal("socketpair");
+/*
+ * Starts the relay, as the run uid, on our end of the socket to it. What it is to do stands before
+ * the first frame, which is init's. False: the provider is gone.
+ */
+static bool start_relay(struct host *host, int end) {
+  char *policy = malloc(host->policy_bytes);
+  if (!policy) fatal("memory");
+  if (!read_whole(policy, host->policy_bytes)) return false;
   int leaf = -1;
   if (host->cgroup[0]) leaf = cgroup_limited_child(host->cgroup, "relay", &RELAY_LIMITS, false);
   pid_t supervisor = getpid();
@@ -195,7 +200,7 @@ static int start_relay(struct host *host) {
   if (host->relay == 0) {
     if (leaf >= 0 && !write_file_at(leaf, "cgroup.procs", "0")) fatal("cannot enter the cgroup");
     /* It holds nothing but its end and stderr. */
-    if (dup2(pair[0], 0) < 0 || close(1) || syscall(SYS_close_range, 3u, ~0u, 0u)) {
+    if (dup2(end, 0) < 0 || close(1) || syscall(SYS_close_range, 3u, ~0u, 0u)) {
       fatal("descriptors");
     }
     drop_privileges(host);
@@ -207,8 +212,8 @@ static int start_relay(struct host *host) {
   }
   free(policy);
   if (leaf >= 0) close(leaf);
-  close(pair[0]);
-  return pair[1];
+  close(end);
+  return true;
 }
 
 /*
@@ -235,10 +240,8 @@ static void start_launcher(struct host *host, int relay) {
   host->control = pair[0];
   /* With this init counts pids anew; who writes it has to have the right to in his namespace. */
   send_with(host, open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC));
-  send_slot(host);
   const struct given given = {pair[1], -1, relay, listen_in(host->socket_dir)};
-  int leaf = -1;
-  if (host->cgroup[0]) leaf = cgroup_open_child(host->cgroup, "init", false);
+  int leaf = host->cgroup[0] ? cgroup_open_child(host->cgroup, "init", false) : -1;
   host->launcher = fork();
   if (host->launcher < 0) fatal("fork");
   if (host->launcher == 0) {
@@ -249,6 +252,45 @@ static void start_launcher(struct host *host, int relay) {
   close(pair[1]);
   if (given.ingress >= 0) close(given.ingress);
   if (leaf >= 0) close(leaf);
+}
+
+/*
+ * Of a spare: waits for its order and takes it. False: it will have none, as the provider or the
+ * launcher is gone, with whose wait status if it is.
+ */
+static bool take_order(struct host *host, int *status) {
+  struct pollfd polled[] = {{0, POLLIN, 0}, {host->signals, POLLIN, 0}};
+  struct order_payload order;
+  for (;;) {
+    if (poll(polled, 2, -1) < 0 && errno != EINTR) fatal("poll");
+    if (polled[1].revents) {
+      struct signalfd_siginfo seen;
+      if (read(host->signals, &seen, sizeof seen) > 0 && seen.ssi_signo != SIGCHLD) return false;
+      if (waitpid(host->launcher, status, WNOHANG) == host->launcher) return false;
+    }
+    if (polled[0].revents) break;
+  }
+  if (!read_whole(&order, sizeof order)) return false;
+  host->limits.memory_bytes = order.memory_bytes;
+  host->policy_bytes = (size_t)order.policy_bytes;
+  return true;
+}
+
+/*
+ * Starts all that is this sandbox's, a spare's as far as it needs no order. Init waits for its
+ * first slot before it reads a frame. False: there is nobody for it.
+ */
+static bool start(struct host *host, int *status) {
+  int pair[2] = {-1, -1};
+  bool calls_out = host->policy_bytes > 0;
+  if (calls_out && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) fatal("socketpair");
+  if (host->is_spare) start_launcher(host, pair[1]);
+  if (host->is_spare && !take_order(host, status)) return false;
+  if (calls_out && !start_relay(host, pair[0])) return false;
+  if (!host->is_spare) start_launcher(host, pair[1]);
+  if (calls_out) close(pair[1]);
+  send_slot(host);
+  return true;
 }
 
 /* SIGKILL to every child; as subreaper we have inherited the children of those that died. */
@@ -320,12 +362,12 @@ int host_main(int argc, char **argv) {
   if (host.signals < 0) fatal("signalfd");
   cgroup_find(&host.base);
   if (!cgroup_create(&host.base, host.cgroup, sizeof host.cgroup, getppid())) host.cgroup[0] = 0;
-  int relay = start_relay(&host);
-  start_launcher(&host, relay);
-  if (relay >= 0) close(relay);
-  close(1); /* the frames are between the sandbox and the provider */
-  int status = wait_for_end(&host);
-  close(host.control);
+  int status = 0;
+  if (start(&host, &status)) {
+    close(1); /* the frames are between the sandbox and the provider */
+    status = wait_for_end(&host);
+  }
+  if (host.launcher) close(host.control);
   end_all();
   if (host.socket_dir >= 0) unlinkat(host.socket_dir, SOCKET_NAME, 0);
   cgroup_remove(host.cgroup);

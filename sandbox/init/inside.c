@@ -82,6 +82,7 @@ static void handle_setup(uint8_t *payload, size_t length) {
   if (inside.ready) protocol_error("second setup");
   if (!settings_parse(&inside.settings, payload, length)) protocol_error("malformed setup");
   inside.settings.last_pid = inside.slots.last_pid;
+  if (inside.settings.program[0]) show_program(inside.settings.program);
   take_limits(&inside.settings);
   if (inside.settings.listeners > 0) {
     network_open(RELAY);

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define PROTOCOL_VERSION 6u
+#define PROTOCOL_VERSION 7u
 #define RUNS_MAX 64u
 #define CHUNK_BYTES_MAX (64u * 1024u)
 #define START_BYTES_MAX (1024u * 1024u)
@@ -58,7 +58,16 @@ struct frame_header {
   uint16_t run;
 };
 
-/* SETUP: this, then `rlimits` of struct limit, then `instructions` of struct sock_filter. */
+/* ORDER, no frame, before all else that a spare gets: what its supervisor was not started with. */
+struct order_payload {
+  uint64_t memory_bytes; /* of one run */
+  uint64_t policy_bytes; /* of struct egress_payload and what follows it; 0: no way out */
+};
+
+/*
+ * SETUP: this, then `rlimits` of struct limit, `instructions` of struct sock_filter, and `program`
+ * bytes of the name that the program's folder has in the one that is shown.
+ */
 struct setup_payload {
   uint32_t version;
   uint32_t timeout_ms; /* of a server 0: it has none */
@@ -71,6 +80,8 @@ struct setup_payload {
   uint32_t instructions;
   uint32_t listeners; /* not 0: programs may call out, and their relay wants so many sockets */
   uint32_t listen; /* 0: programs print their answers; else a server's port, or LISTEN_BY_FD */
+  uint32_t program; /* 0: what is shown is the program's folder */
+  uint32_t zero;
 };
 
 struct limit {

@@ -3,7 +3,7 @@
  * later one, while a neighbour is called all the time and must not notice. Prints a table.
  */
 import assert from "node:assert/strict";
-import { eachLauncher } from "../../worlds/sandbox/launchers.ts";
+import { eachWay } from "../../worlds/sandbox/ways.ts";
 import { startMarket } from "../../worlds/market.ts";
 import { livingProcesses } from "../../worlds/processes.ts";
 import { allCases } from "./cases.ts";
@@ -39,7 +39,9 @@ async function callCase(url: string, attack: Case): Promise<Answer> {
   return { status, error, facts: readFacts(text), bytes, cut, ms };
 }
 
-eachLauncher("no attack gets anywhere, the neighbour never notices", async (sandbox, t) => {
+eachWay("no attack gets anywhere, the neighbour never notices", async (way, t) => {
+  const { isSpare, ...launcher } = way;
+  const sandbox = isSpare ? launcher : { ...launcher, spares: 0 };
   await using market = await startMarket({
     settings: { settlement: { mode: "batch" }, sandbox },
     credits: 40_000n,

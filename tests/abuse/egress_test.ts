@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { makeEtc } from "../../sandbox/etc.ts";
 import type { EgressPolicy } from "../../sandbox/egress.ts";
-import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
-import { eachLauncher, type Launcher } from "../../worlds/sandbox/launchers.ts";
+import type { Sandbox } from "../../sandbox/sandbox.ts";
+import { eachWay, openByWay, type Way } from "../../worlds/sandbox/ways.ts";
 import { findRelay, shell } from "../../worlds/sandbox/relays.ts";
 import { Upstream } from "../../worlds/sandbox/upstream.ts";
 import { settledLeftover, takeCensus } from "../wire/census.ts";
@@ -123,7 +123,7 @@ async function holdingsOf(relay: number): Promise<Holdings> {
   return { pipeEnds, otherDescriptors: links.length - pipeEnds, kib };
 }
 
-async function tryCase(launcher: Launcher, dir: string, attack: EgressCase): Promise<void> {
+async function tryCase(launcher: Way, dir: string, attack: EgressCase): Promise<void> {
   await using upstream = new Upstream();
   await using silent = await Silent.start();
   using everywhere = Deno.listen({ hostname: "0.0.0.0", port: 0 });
@@ -136,7 +136,7 @@ async function tryCase(launcher: Launcher, dir: string, attack: EgressCase): Pro
   const overrides = { "api.test:80": upstream.address, "dead.test:80": `127.0.0.1:${silent.port}` };
   const host = { ...launcher, runUid, etc: `${dir}/etc` };
   const policy = { ...POLICY, ...attack.policy, overrides };
-  const sandbox = await openSandbox(host, {
+  const sandbox = await openByWay(host, {
     programDir: `${dir}/program`,
     limits: { ...limits, memoryMb: attack.memoryMb ?? limits.memoryMb },
     egress: policy,
@@ -170,7 +170,7 @@ async function tryCase(launcher: Launcher, dir: string, attack: EgressCase): Pro
   }
 }
 
-eachLauncher("a way out is no way to anything else, and is not used up", async (launcher, t) => {
+eachWay("a way out is no way to anything else, and is not used up", async (launcher, t) => {
   const dir = await Deno.makeTempDir();
   await Deno.chmod(dir, 0o755);
   await Deno.mkdir(`${dir}/program`, { mode: 0o755 });

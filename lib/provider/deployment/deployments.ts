@@ -5,7 +5,7 @@ import { type Clock, systemClock } from "../../clock.ts";
 import { isAllowed } from "../../egress.ts";
 import { KhachapuriError, unfit } from "../../errors.ts";
 import type { Fetcher } from "../../ipfs/gateway.ts";
-import { SPEC_BYTES_MAX, SPEC_REFUSALS_MAX, SPECS_MAX } from "../../limits.ts";
+import { SPEC_BYTES_MAX, SPEC_REFUSALS_MAX } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 import type { EscrowDomain } from "../../permit.ts";
 import { openSealedSpec } from "../../spec/envelope.ts";
@@ -21,6 +21,7 @@ import type { Departing } from "./fair_turns.ts";
 import type { ProvenPayer } from "./lookup_limits.ts";
 import { Lookups } from "./lookups.ts";
 import type { Registrations } from "./registrations.ts";
+import { type ShelfFigures, SpecShelf } from "./spec_shelf.ts";
 import { stopped, type Stops } from "./stops.ts";
 
 export interface DeploymentsOptions {
@@ -59,8 +60,9 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
 
 export class Deployments {
   readonly #options: DeploymentsOptions;
-  /** Decrypted specs are kept in memory only. */
-  readonly #known = new Lru<CidText, Deployment>(SPECS_MAX);
+  readonly #known = new SpecShelf();
+  /** Specs that were decrypted and verified. */
+  #decrypted = 0;
   readonly #refused = new Lru<CidText, KhachapuriError>(SPEC_REFUSALS_MAX);
   readonly #absences: Absences;
   readonly #lookups: Lookups;
@@ -129,7 +131,12 @@ export class Deployments {
 
   /** A deployment that is open here; null for any other, which nothing is fetched for. */
   known(cid: CidText): Deployment | null {
-    return this.#known.peek(cid) ?? null;
+    return this.#known.get(cid);
+  }
+
+  /** How often a spec was decrypted and verified, and what of them is kept. */
+  figures(): ShelfFigures & { decrypted: number } {
+    return { ...this.#known.figures(), decrypted: this.#decrypted };
   }
 
   /** Why the deployment's last caller got no run, if that was its spec's fault. */
@@ -162,7 +169,8 @@ export class Deployments {
     try {
       const { identity, ...found } = await load(this.#options, cid, signal);
       const deployment = { ...found, recipient: await this.#nameOf(identity) };
-      this.#known.set(cid, deployment);
+      this.#decrypted += 1;
+      this.#known.put(deployment);
       this.#options.onOpened?.(deployment);
       await this.#options.fetcher.judge(parseCid(cid), true);
       return deployment;

@@ -20,7 +20,7 @@ import { type KeyFile, readKeyFile } from "../../spec/keys.ts";
 import { assertOwnTerms, termsHash } from "../../spec/terms.ts";
 import { recordsPath } from "../deployment/records.ts";
 import { assertLedgerVersion } from "../ledger/version.ts";
-import { sandboxHost } from "../program/sandboxes.ts";
+import { sandboxHost } from "../program/sandbox_host.ts";
 import { slotRoom } from "./slot_room.ts";
 import { sharingHints } from "./uid_sharing.ts";
 import { Findings, type Look } from "./findings.ts";

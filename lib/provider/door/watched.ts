@@ -41,7 +41,7 @@ export function openMonitoring(
 export interface WatchedParts {
   chain: Pick<Chain, "endpoints" | "usage">;
   payments: Payments;
-  programs: { sandboxes: Pick<Sandboxes, "open" | "servers">; webDomain: URL };
+  programs: { sandboxes: Pick<Sandboxes, "figures" | "servers">; webDomain: URL };
   gate: { slots: Pick<Slots, "busy" | "count" | "queued" | "waiting"> };
   money: { ownerCredits: Pick<OwnerCredits, "low"> };
   content: Pick<OpenContent, "kept">;
@@ -72,7 +72,7 @@ function watched(parts: WatchedParts): Watched {
     endpoints: () => chain.endpoints(),
     headAgeMs: () => follower.headAgeMs(),
     views: () => payers.figures(),
-    sandboxesOpen: () => sandboxes.open(),
+    sandboxes: () => sandboxes.figures(),
     servers: () => sandboxes.servers().map(({ view }) => view),
     runsBusy: () => slots.busy(),
     slots: () => slots.count(),

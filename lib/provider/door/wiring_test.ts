@@ -17,7 +17,7 @@ import { encodePaymentHeader } from "../../payment_header.ts";
 import { deploymentLane, type Permit, signPermit, UINT64_MAX } from "../../permit.ts";
 import { receiptFromJson, recoverReceiptSigner } from "../../receipt.ts";
 import { termsHash } from "../../spec/terms.ts";
-import { sandboxHost } from "../program/sandboxes.ts";
+import { sandboxHost } from "../program/sandbox_host.ts";
 import { holderOf, LOCK_FILE } from "./lock.ts";
 import { prepareSite } from "./prepare.ts";
 import { createRoutes } from "./routes.ts";

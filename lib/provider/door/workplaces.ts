@@ -1,13 +1,17 @@
 /** Opens what a provider finds, unpacks and runs deployments with. */
 import type { Address } from "viem";
 import { makeEtc } from "../../../sandbox/etc.ts";
+import { machineFigures } from "../../../sandbox/machine_figures.ts";
+import type { SandboxHost } from "../../../sandbox/policy.ts";
+import { Spares } from "../../../sandbox/spares.ts";
 import { parseCid } from "../../cid.ts";
 import { systemClock } from "../../clock.ts";
 import { type BlockReader, readersInTurn } from "../../ipfs/block_reader.ts";
 import { openCache } from "../../ipfs/cache.ts";
 import { CachedBlocks } from "../../ipfs/cached_blocks.ts";
+import type { ProviderConfig } from "../../config.ts";
 import { createFetcher } from "../../ipfs/gateway.ts";
-import { CACHE_BYTES_MAX, CACHE_FILES_MAX, SANDBOXES_OPEN_MAX } from "../../limits.ts";
+import { CACHE_BYTES_MAX, CACHE_FILES_MAX } from "../../limits.ts";
 import { ContentGateway } from "../content/gateway.ts";
 import { GatewayPlaces } from "../content/gateway_places.ts";
 import type { Welcome } from "../denial/welcome.ts";
@@ -22,6 +26,7 @@ import { AT_A_PROVIDER } from "../program/detector.ts";
 import { egressNotes } from "../program/egress_notes.ts";
 import { findRuntimes, lookOnce } from "../program/runtimes.ts";
 import { type NoteServer, Sandboxes } from "../program/sandboxes.ts";
+import { sandboxesMost } from "../program/sandboxes_most.ts";
 import { SocketFolders } from "../program/socket_folders.ts";
 import { InstanceBudget } from "../server/instance_budget.ts";
 import { StartGate } from "../server/start_gate.ts";
@@ -39,7 +44,7 @@ interface Workplaces {
   content: Pick<OpenContent, "kept" | "noteUse" | "whenKept">;
   noteServer: NoteServer;
   welcome: Welcome;
-  machine: Pick<MachineWatch, "assertMemory">;
+  machine: Pick<MachineWatch, "assertMemory" | "sandboxRefusal" | "figures">;
 }
 
 export async function openWorkplaces(
@@ -82,7 +87,7 @@ export async function openWorkplaces(
     usage: counters.sandboxes,
     idleMs: SANDBOX_IDLE_MS,
     assertRoom: () => machine.assertMemory(),
-    openMax: SANDBOXES_OPEN_MAX,
+    ...await sandboxRoom(provider, host, state.programs, machine),
   });
   stack.defer(() => sandboxes.close());
   const deployments = new Deployments({
@@ -109,6 +114,22 @@ export async function openWorkplaces(
   const runtimes = lookOnce(() => findRuntimes(host, memoryMb), log);
   const parts = { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, webDomain };
   return { programs: { ...parts, creditsMax: credits }, gateway, cache };
+}
+
+/** How many sandboxes may be open, of which so many as stand ready are none that is in use. */
+async function sandboxRoom(
+  { sandbox }: Pick<ProviderConfig, "sandbox">,
+  host: SandboxHost,
+  programs: string,
+  machine: Pick<MachineWatch, "sandboxRefusal" | "figures">,
+) {
+  const { memoryMaxBytes, descriptorsMax, processesMax } = await machineFigures(host);
+  const availableBytes = machine.figures().memoryAvailableBytes;
+  const share = { availableBytes, memoryMaxBytes, descriptorsMax, processesMax };
+  const open = sandboxesMost(sandbox.open ?? null, share);
+  const most = Math.min(sandbox.spares, open - 1);
+  const mayStart = () => machine.sandboxRefusal() === null;
+  return { openMax: open - most, spares: new Spares({ host, programs, most, mayStart }) };
 }
 
 function openGateway(keepers: readonly BlockReader[]): ContentGateway {

@@ -113,6 +113,19 @@ export const CALL_METRICS = {
     help: "Calls that wait for an instance of a server, and hold no slot meanwhile.",
   },
   khachapuri_sandboxes_open: { type: "gauge", help: "Sandboxes open now." },
+  khachapuri_sandboxes_max: {
+    type: "gauge",
+    help: "Sandboxes that may be open: `sandbox.open`, or what the machine has room for.",
+  },
+  khachapuri_sandboxes_spare: {
+    type: "gauge",
+    help: "Sandboxes started ahead of need, which wait for a program.",
+  },
+  khachapuri_sandbox_evictions_total: {
+    type: "counter",
+    help: "Sandboxes closed to make room for others.",
+    advice: "Many a second: more deployments are in use than may be open.",
+  },
   khachapuri_sandbox_starts_total: {
     type: "counter",
     help: "Sandboxes that were started, and those that could not be.",

@@ -94,7 +94,7 @@ export interface Watched {
   headAgeMs(): number;
   /** How payers' views came about, and reads of the chain that were refused, by whose limit. */
   views(): { read: number; advanced: number; refused: ReadonlyMap<string, number> };
-  sandboxesOpen(): number;
+  sandboxes(): { open: number; most: number; spare: number };
   servers(): readonly WatchedServer[];
   runsBusy(): number;
   slots(): number;
@@ -149,7 +149,9 @@ function machineMetrics({ machine }: Watched): Metric[] {
 
 function callMetrics(watched: Watched): Metric[] {
   return [
-    numberOf("khachapuri_sandboxes_open", () => watched.sandboxesOpen()),
+    numberOf("khachapuri_sandboxes_open", () => watched.sandboxes().open),
+    numberOf("khachapuri_sandboxes_max", () => watched.sandboxes().most),
+    numberOf("khachapuri_sandboxes_spare", () => watched.sandboxes().spare),
     numberOf("khachapuri_runs_busy", () => watched.runsBusy()),
     numberOf("khachapuri_slots", () => watched.slots()),
     numberOf("khachapuri_calls_queued", () => watched.callsQueued()),

@@ -28,7 +28,7 @@ function watched(changes: Partial<Watched> = {}): Watched {
     ],
     headAgeMs: () => 12_500,
     views: () => ({ read: 13, advanced: 14, refused: new Map([["prefix", 15]]) }),
-    sandboxesOpen: () => 9,
+    sandboxes: () => ({ open: 9, most: 60, spare: 61 }),
     servers: () => [{ instances: [{ state: "awake", memoryBytes: 16, tunnels: 17 }] }],
     runsBusy: () => 10,
     ownersLow: () => 11,

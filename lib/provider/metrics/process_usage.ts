@@ -4,7 +4,9 @@ import type { MachineFigures } from "../../../sandbox/machine_figures.ts";
 import { histogramOf, numberOf, samplesOf } from "./catalog.ts";
 import type { Metric } from "./metrics.ts";
 
-const UNKNOWN: MachineFigures = {
+type DescriptorFigures = Pick<MachineFigures, "openDescriptors" | "descriptorsMax">;
+
+const UNKNOWN: DescriptorFigures = {
   openDescriptors: NaN,
   descriptorsMax: NaN,
 };
@@ -17,7 +19,7 @@ const FIGURES_MS = 5_000;
 export interface ProcessUsageOptions {
   version: string;
   /** @throws when nobody knows */
-  figures(): Promise<MachineFigures>;
+  figures(): Promise<DescriptorFigures>;
 }
 
 export class ProcessUsage {
@@ -25,7 +27,7 @@ export class ProcessUsage {
   readonly #delays = histogramOf("khachapuri_event_loop_delay_seconds");
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #options: ProcessUsageOptions;
-  #figures: Promise<MachineFigures> | null = null;
+  #figures: Promise<DescriptorFigures> | null = null;
   #figuresAt = -Infinity;
 
   constructor(options: ProcessUsageOptions) {
@@ -47,7 +49,7 @@ export class ProcessUsage {
 
   #metrics(): Metric[] {
     const { version } = this.#options;
-    const figure = (name: keyof MachineFigures) => async () => (await this.#look())[name];
+    const figure = (name: keyof DescriptorFigures) => async () => (await this.#look())[name];
     const startedAt = Date.now() / 1_000 - process.uptime();
     return [
       samplesOf("khachapuri_build_info", () => {
@@ -66,7 +68,7 @@ export class ProcessUsage {
   }
 
   /** One look at a time, for all who ask. */
-  #look(): Promise<MachineFigures> {
+  #look(): Promise<DescriptorFigures> {
     const now = performance.now();
     if (this.#figures === null || now - this.#figuresAt > FIGURES_MS) {
       this.#figuresAt = now;

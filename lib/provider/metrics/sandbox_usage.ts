@@ -9,9 +9,16 @@ export class SandboxUsage {
   readonly #ready = this.#starts.at({ outcome: "ready" });
   readonly #failed = this.#starts.at({ outcome: "failed" });
   readonly #times = this.#seconds.at({});
+  readonly #evictions = counterOf("khachapuri_sandbox_evictions_total");
+  readonly #evicted = this.#evictions.at({});
 
   constructor() {
-    this.metrics = [this.#starts.metric, this.#seconds.metric];
+    this.metrics = [this.#starts.metric, this.#seconds.metric, this.#evictions.metric];
+  }
+
+  /** One was closed to make room for another. */
+  noteEvicted(): void {
+    this.#evicted.value += 1;
   }
 
   /** Has one started, and tells how that went. */

@@ -32,3 +32,13 @@ export function runLimits(
     stderrBytes: STDERR_BYTES_MAX,
   };
 }
+
+/** Of a deployment's runs: what its spec asks for, as far as the provider's own limits go. */
+export function deploymentLimits(spec: Spec, own: Required<RunAllowance>): RunLimits {
+  return runLimits({
+    timeoutMs: Math.min(spec.limits.timeoutMs, own.timeoutMs),
+    memoryMb: Math.min(spec.limits.memoryMb, own.memoryMb),
+    credits: runCreditsMax(spec, own.credits),
+    responseBytes: own.responseBytes,
+  });
+}

@@ -1,52 +1,21 @@
 /** One sandbox or server for each deployment in use: opened at its first call, closed when idle. */
 import type { Address } from "viem";
-import type { EgressEvent } from "../../../sandbox/egress.ts";
-import type { SandboxHost, SandboxPolicy } from "../../../sandbox/sandbox.ts";
-import { prepareHost } from "../../../sandbox/native.ts";
+import type { Spares } from "../../../sandbox/spares.ts";
 import type { CidText } from "../../cid.ts";
-import type { ProviderConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { PROGRAM_REFUSALS_MAX } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
-import { serverOf } from "../../spec/server.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import { Askers, type Departing, type FairTurns } from "../deployment/fair_turns.ts";
 import type { ProgramFolder, Programs } from "../deployment/programs.ts";
 import type { SandboxUsage } from "../metrics/sandbox_usage.ts";
 import type { SeatWait, ServerEvent, ServerView } from "../server/life.ts";
-import type { StartGate } from "../server/start_gate.ts";
-import { AT_A_PROVIDER } from "./detector.ts";
-import type { NoteEgress } from "./egress_notes.ts";
-import { egressPolicy } from "./egress_policy.ts";
+import { openDeployed, type WorkplaceGround } from "./deployed_workplace.ts";
+import { Eviction } from "./eviction.ts";
 import { HeldPlace } from "./held_place.ts";
 import type { ProgramPlace } from "./interface/interface.ts";
 import { programStarts } from "./program_starts.ts";
-import { type RunAllowance, runCreditsMax, runLimits } from "./run_limits.ts";
-import {
-  openRunWorkplace,
-  openServerWorkplace,
-  type ServerGround,
-  type Workplace,
-} from "./workplace.ts";
-
-/** First uid of programs unless the configuration says another: a range without accounts. */
-const RUN_UID_FIRST = 1_800_000_000;
-
-/**
- * How this machine starts sandboxes, by the configuration and by what we may do: programs get uids
- * of their own wherever they can have them.
- * @throws KhachapuriError `sandbox_unavailable` when the native helper cannot be started
- */
-export async function sandboxHost(
-  config: Pick<ProviderConfig["sandbox"], "launcher" | "launcherPath" | "runUid">,
-): Promise<SandboxHost> {
-  const { launcher, launcherPath, runUid = null } = config;
-  const path = launcherPath === undefined ? {} : { launcherPath };
-  const host: SandboxHost = { launcher, ...path, runUid };
-  if (runUid !== null) return host;
-  const { choosesUid } = await prepareHost(host);
-  return choosesUid || Deno.uid() === 0 ? { ...host, runUid: RUN_UID_FIRST } : host;
-}
+import type { Workplace } from "./workplace.ts";
 
 /** A deployment's sandbox or server, which stays open for one call. */
 export interface Lease {
@@ -62,27 +31,20 @@ export interface Lease {
 /** Is told what the servers of deployments do. */
 export type NoteServer = (deployment: Deployment, event: ServerEvent) => void;
 
-export interface SandboxesOptions {
-  host: SandboxHost;
+export interface SandboxesOptions extends WorkplaceGround {
   programs: Pick<Programs, "acquire">;
-  /** Whether an owner has a deployment here that was paid for. */
-  isPaying(owner: Address): boolean;
-  /** The provider's own: a spec can ask for less, never for more. */
-  limits: Required<RunAllowance>;
-  /** Of what a deployment's programs may call. */
-  egress: ProviderConfig["egress"];
-  noteEgress: NoteEgress;
-  servers: Omit<ServerGround, "starts"> & { starts: StartGate };
   noteServer: NoteServer;
-  usage?: Pick<SandboxUsage, "timed">;
+  usage?: Pick<SandboxUsage, "timed" | "noteEvicted">;
   /** When the first call to a deployment was paid for, Unix ms; null: none was yet. */
   firstPaid(cid: CidText): number | null;
   /** A sandbox without a run for this long goes. */
   idleMs: number;
   /** @throws KhachapuriError where none is to be opened for the moment, e.g. for want of memory */
   assertRoom?(): void;
-  /** Sandboxes that may be open; beyond it the longest idle goes first. */
+  /** Sandboxes that may be open; beyond it one goes that is not in use (eviction.ts). */
   openMax: number;
+  /** Of this machine, beside those that are open; none where it has none. */
+  spares?: Pick<Spares, "take" | "close" | "count">;
 }
 
 interface Opened {
@@ -120,12 +82,15 @@ export class Sandboxes {
   readonly #starts: FairTurns<Address>;
   /** Why deployments cannot run, as their last callers were told. */
   readonly #refusals = new Lru<CidText, KhachapuriError>(PROGRAM_REFUSALS_MAX);
+  /** Which of what is held makes room for another. */
+  readonly #eviction: Eviction<CidText>;
   #isClosed = false;
   #isRetiring = false;
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
     this.#starts = programStarts(options.isPaying);
+    this.#eviction = new Eviction(options.openMax);
   }
 
   /**
@@ -137,6 +102,7 @@ export class Sandboxes {
   async acquire(deployment: Deployment, caller: Departing | null = null): Promise<Lease> {
     const entry = this.#hold(deployment);
     entry.users += 1;
+    this.#eviction.use(deployment.cid);
     let held: HeldPlace | null = null;
     let isLeased = true;
     const release = () => {
@@ -144,6 +110,7 @@ export class Sandboxes {
       isLeased = false;
       held?.leave();
       entry.users -= 1;
+      if (this.#isHeld(entry)) this.#eviction.rest(deployment.cid);
       entry.idleSince = performance.now();
       if (entry.users === 0) this.#endWhenIdle(entry);
     };
@@ -174,6 +141,11 @@ export class Sandboxes {
   /** Sandboxes open now. */
   open(): number {
     return this.#held.size;
+  }
+
+  figures(): { open: number; most: number; spare: number } {
+    const { openMax: most, spares } = this.#options;
+    return { open: this.open(), most, spare: spares?.count() ?? 0 };
   }
 
   /** Whether the provider is shutting down, the only one who ends a run that is nobody's fault. */
@@ -208,6 +180,7 @@ export class Sandboxes {
   /** Another process takes new calls: each deployment ends with the last of those that it has. */
   retireAll(): void {
     this.#isRetiring = true;
+    void this.#options.spares?.close();
     for (const cid of [...this.#held.keys()]) this.retire(cid);
   }
 
@@ -231,7 +204,8 @@ export class Sandboxes {
     this.#isClosed = true;
     this.#starts.close();
     const all = [...this.#held.values(), ...this.#leaving];
-    await Promise.all(all.map((entry) => this.#end(entry, (workplace) => workplace.close())));
+    const ends = all.map((entry) => this.#end(entry, (workplace) => workplace.close()));
+    await Promise.all([this.#options.spares?.close(), ...ends]);
   }
 
   /** Ends a deployment's sandbox once what goes on in it is over. */
@@ -243,14 +217,23 @@ export class Sandboxes {
   }
 
   async #end(entry: Held, how: (workplace: Workplace) => Promise<void>): Promise<void> {
-    const { cid } = entry.deployment;
-    if (this.#held.get(cid) === entry) this.#held.delete(cid);
+    this.#letGo(entry);
     this.#leaving.add(entry);
     if (entry.idleTimer) clearTimeout(entry.idleTimer);
     const opened = await entry.opened.catch(() => null);
     if (opened) await how(opened.workplace);
     // Whoever closes it while it drains is the second to come here.
     if (this.#leaving.delete(entry)) opened?.folder.release();
+  }
+
+  #isHeld(entry: Held): boolean {
+    return this.#held.get(entry.deployment.cid) === entry;
+  }
+
+  #letGo(entry: Held): void {
+    if (!this.#isHeld(entry)) return;
+    this.#held.delete(entry.deployment.cid);
+    this.#eviction.leave(entry.deployment.cid);
   }
 
   #hold(deployment: Deployment): Held {
@@ -278,7 +261,7 @@ export class Sandboxes {
       // Of a server it is not known yet whether it starts.
       if (workplace.view() === null) this.#refusals.delete(cid);
     }, (error) => {
-      if (this.#held.get(cid) === entry) this.#held.delete(cid);
+      this.#letGo(entry);
       if (isProgramsFault(error)) this.#refusals.set(cid, error);
     });
     return entry;
@@ -301,41 +284,14 @@ export class Sandboxes {
     return { workplace, folder, fetchedAt };
   }
 
-  async #open(deployment: Deployment, programDir: string): Promise<Workplace> {
-    const { host, limits, egress, noteEgress, servers } = this.#options;
-    const { cid, spec } = deployment;
-    const policy: SandboxPolicy = {
-      programDir,
-      limits: runLimits({
-        timeoutMs: Math.min(spec.limits.timeoutMs, limits.timeoutMs),
-        memoryMb: Math.min(spec.limits.memoryMb, limits.memoryMb),
-        credits: runCreditsMax(spec, limits.credits),
-        responseBytes: limits.responseBytes,
-      }),
-      egress: egressPolicy(spec.egress, egress),
-    };
-    const onEgress = (event: EgressEvent) => noteEgress(deployment, event);
-    if (spec.interface !== "http") return await openRunWorkplace(host, policy, onEgress);
-    const { entrypoint, args } = spec.program;
-    const program = {
-      entrypoint,
-      args,
-      env: spec.env,
-      wish: serverOf(spec),
-      mayCall: spec.egress,
-      place: AT_A_PROVIDER,
-    };
-    const starts = servers.starts.of(spec.owner, () => this.#options.isPaying(spec.owner));
-    const ground = { ...servers, starts };
-    const server = openServerWorkplace(host, policy, program, ground, {
-      onEgress,
+  #open(deployment: Deployment, programDir: string): Promise<Workplace> {
+    return openDeployed(this.#options, deployment, programDir, {
       onEvent: (event) => this.#noteServer(deployment, event),
-      onIdle: () => {
-        const entry = this.#held.get(cid);
-        if (entry?.workplace === server && entry.users === 0) this.#drain(entry);
+      onIdle: (workplace) => {
+        const entry = this.#held.get(deployment.cid);
+        if (entry?.workplace === workplace && entry.users === 0) this.#drain(entry);
       },
     });
-    return server;
   }
 
   #noteServer(deployment: Deployment, event: ServerEvent): void {
@@ -362,7 +318,7 @@ export class Sandboxes {
 
   /** Ends a sandbox once it has been idle for long, unless it is used again before. */
   #endWhenIdle(entry: Held): void {
-    if (entry.users > 0 || this.#held.get(entry.deployment.cid) !== entry) return;
+    if (entry.users > 0 || !this.#isHeld(entry)) return;
     if (entry.isRetired) return this.#drain(entry);
     if (entry.idleTimer) return;
     const left = entry.idleSince + this.#options.idleMs - performance.now();
@@ -377,12 +333,14 @@ export class Sandboxes {
     }, left);
   }
 
-  /** Closes what has been idle for longest until one more may be open, or none is idle. */
+  /** Closes what is not in use until one more may be open, or all that is open is in use. */
   #makeRoom(): void {
-    const idle = [...this.#held.values()].filter(({ users }) => users === 0);
-    idle.sort((one, other) => one.idleSince - other.idleSince);
-    const over = Math.max(0, this.#held.size + 1 - this.#options.openMax);
-    for (const entry of idle.slice(0, over)) this.#drain(entry);
+    while (this.#held.size >= this.#options.openMax) {
+      const victim = this.#eviction.victim();
+      if (victim === null) return;
+      this.#options.usage?.noteEvicted();
+      this.#drain(this.#held.get(victim)!);
+    }
   }
 }
 

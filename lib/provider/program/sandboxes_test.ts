@@ -20,7 +20,7 @@ const NO_SOCKETS = { take: () => Promise.reject(new Error("no server")) };
  * Sandboxes whose programs are empty folders; tells which of them were given back.
  * @param before called before a program is opened: throws to fail it
  */
-async function open(openMax: number, before = () => {}) {
+async function open(openMax: number, before = () => {}, idleMs = IDLE_MS) {
   const dir = await Deno.makeTempDir();
   await Deno.chmod(dir, 0o755);
   let gone = 0;
@@ -51,7 +51,7 @@ async function open(openMax: number, before = () => {}) {
     },
     noteServer: () => {},
     firstPaid: () => null,
-    idleMs: IDLE_MS,
+    idleMs,
     openMax,
   });
   return {
@@ -140,6 +140,43 @@ Deno.test("beyond the most that may be open the longest idle goes first", async 
   }
   await world.nextGone();
   assert.ok(sandboxes.open() <= 2);
+});
+
+Deno.test("callers who go round more deployments than may be open find most of them open", async () => {
+  let opened = 0;
+  await using world = await open(10, () => void opened++, 60_000);
+  const all = await Promise.all(
+    Array.from({ length: 15 }, (_, index) => deployment(`bafy${index}`)),
+  );
+  const round = async () => {
+    const before = opened;
+    for (const one of all) {
+      (await world.sandboxes.acquire(one)).release();
+      assert.ok(world.sandboxes.open() <= 10);
+    }
+    return opened - before;
+  };
+  assert.equal(await round(), 15);
+  for (let nth = 0; nth < 3; nth++) {
+    const now = await round();
+    assert.ok(now <= 7, `${now} of 15 were opened again: nine stay, as much as there is room for`);
+  }
+});
+
+Deno.test("what a call is in is not closed to make room", async () => {
+  await using world = await open(2, () => {}, 60_000);
+  const used = await Promise.all(
+    ["one", "two"].map(async (name) =>
+      await world.sandboxes.acquire(await deployment(`bafy${name}`))
+    ),
+  );
+  (await world.sandboxes.acquire(await deployment("bafythree"))).release();
+  assert.equal(used.some(({ isExpelled }) => isExpelled()), false);
+  assert.deepEqual(
+    ["one", "two"].map((name) => world.sandboxes.isOpen(`bafy${name}` as CidText)),
+    [true, true],
+  );
+  for (const { release } of used) release();
 });
 
 Deno.test("strangers' programs being fetched leave room for owners that were paid, and others wait", async () => {

@@ -3,6 +3,7 @@ import type { SandboxHost, SandboxPolicy } from "../../../sandbox/sandbox.ts";
 import type { EgressEvent } from "../../../sandbox/egress.ts";
 import { type Instance, openInstance } from "../../../sandbox/instance.ts";
 import { openSandbox } from "../../../sandbox/sandbox.ts";
+import type { Spares } from "../../../sandbox/spares.ts";
 import type { KhachapuriError } from "../../errors.ts";
 import type { ServerWish } from "../../spec/server.ts";
 import type { InstanceBudget } from "../server/instance_budget.ts";
@@ -59,8 +60,9 @@ export async function openRunWorkplace(
   host: SandboxHost,
   policy: SandboxPolicy,
   onEgress: (event: EgressEvent) => void = () => {},
+  spares: Pick<Spares, "take"> | null = null,
 ): Promise<Workplace> {
-  const sandbox = await openSandbox(host, policy, onEgress);
+  const sandbox = await openSandbox(host, policy, onEgress, spares);
   return {
     take: () => sandbox,
     refusal: () => null,
