@@ -71,7 +71,7 @@ async function measureJournal(
     const rssMb = served ? (await residentMemory(served.pid)).bytes / 1e6 : Infinity;
     const whole = new Map<string, CommandFound>();
     for (const [form, ...flags] of FORMS) {
-      const seconds = patience(WHOLE_LEAST, least?.whole.get(form)!.ms);
+      const seconds = patience(WHOLE_LEAST, least?.whole.get(form)?.ms);
       const bounds = { seconds: Math.min(seconds, budget.left()), megabytes: MEGABYTES_MOST };
       whole.set(form, await runBounded(home, ["ledger", ...flags], bounds));
     }
@@ -129,7 +129,7 @@ async function measureFilters(
   };
   const found = new Map<string, CommandFound>();
   for (const [name, flags] of Object.entries(filters)) {
-    const seconds = patience(FILTERED_LEAST, least?.filters.get(name)!.ms);
+    const seconds = patience(FILTERED_LEAST, least?.filters.get(name)?.ms);
     const bounds = { seconds: Math.min(seconds, budget.left()), megabytes: MEGABYTES_MOST };
     found.set(name, await runBounded(home, ["ledger", ...flags], bounds));
   }

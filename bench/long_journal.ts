@@ -69,7 +69,7 @@ export function writeJournal(path: string, entries: number, at: number): LongJou
 /** How often each lane is called. */
 function callsOf(lanes: number, calls: number, every: number): number[] {
   const counts = Array<number>(lanes).fill(0);
-  for (let k = 0; k < calls; k++) counts[k % every === 0 ? 0 : 1 + k % (lanes - 1)]! += 1;
+  for (let k = 0; k < calls; k++) counts[k % every === 0 ? 0 : 1 + k % (lanes - 1)]!++;
   return counts;
 }
 
