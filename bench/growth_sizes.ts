@@ -10,9 +10,9 @@ import { measureTransfers, type Side, startSide } from "./wire_process.ts";
 
 const SIZES = [1_000, 64_000, 256_000, 1_000_000, 4_000_000, 16_000_000];
 const LARGEST = SIZES.at(-1)!;
-const ROUNDS = 5;
+const ROUNDS = 4;
 /** At each size so much is moved in a round, in so many transfers at most. */
-const ROUND_BYTES = 64_000_000;
+const ROUND_BYTES = 32_000_000;
 const TRANSFERS_MOST = 50;
 const SHARE_LEAST = 0.6;
 const SLOW_BYTES = 16_000_000;

@@ -5,6 +5,7 @@ const NAMES = [
   "payments",
   "ipfs",
   "sandbox",
+  "growth",
   "growth money",
   "hot",
   "attacks",
@@ -22,6 +23,6 @@ if (!NAMES.includes(name)) {
   Deno.stderr.writeSync(new TextEncoder().encode(usage));
   Deno.exit(2);
 }
-if (["sandbox", "hot", "http"].includes(name)) await requireAll(`bench ${name}`, PEERS);
-if (name === "wire") await requireAll("bench wire", WIRE_LOAD);
+if (["sandbox", "growth", "hot", "http"].includes(name)) await requireAll(`bench ${name}`, PEERS);
+if (["wire", "growth"].includes(name)) await requireAll(`bench ${name}`, WIRE_LOAD);
 await import(new URL(`./${name.replace(" ", "_")}.ts`, import.meta.url).href);
