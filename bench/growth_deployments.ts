@@ -8,7 +8,7 @@ import { childrenOf, residentMemory } from "../worlds/processes.ts";
 import { outputOf } from "./checkout.ts";
 import type { Curve, Point } from "./exponent.ts";
 import { load } from "./growth_load.ts";
-import type { Deployed } from "./growth_programs.ts";
+import type { Deployed } from "../worlds/crowd_programs.ts";
 import type { Budget, Growth, GrowthWorld, Served } from "./growth_world.ts";
 import { atLeast, atMost, median, type Must } from "./report.ts";
 import { measureShellBwrap } from "./sandbox_peers.ts";

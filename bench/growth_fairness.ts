@@ -6,7 +6,7 @@
 import { pause } from "../lib/pause.ts";
 import type { Curve, Point } from "./exponent.ts";
 import { load, type LoadFound } from "./growth_load.ts";
-import type { Deployed } from "./growth_programs.ts";
+import type { Deployed } from "../worlds/crowd_programs.ts";
 import type { Budget, Growth, GrowthWorld, Served } from "./growth_world.ts";
 import { atLeast, type Must, quantile } from "./report.ts";
 

@@ -5,7 +5,7 @@
  */
 import { growthDuring } from "../worlds/processes.ts";
 import type { Curve, Point } from "./exponent.ts";
-import type { Deployed } from "./growth_programs.ts";
+import type { Deployed } from "../worlds/crowd_programs.ts";
 import type { Budget, Growth, GrowthWorld, Served } from "./growth_world.ts";
 import { atLeast, atMost, type Must } from "./report.ts";
 import { type Side, startSide } from "./wire_process.ts";

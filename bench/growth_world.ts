@@ -15,7 +15,7 @@ import {
   type CrowdOfPrograms,
   type Deployed,
   deployMany,
-} from "./growth_programs.ts";
+} from "../worlds/crowd_programs.ts";
 import type { Must } from "./report.ts";
 
 /** What one part of `bench growth` found out. */

@@ -1,15 +1,15 @@
-/** The one program that the curves of `bench growth` call, as many deployments as they need. */
+/** As many deployments of one program as `bench growth` and soaks need, each with a zip of its own. */
 import { join } from "node:path";
 import { zipSync } from "fflate";
-import type { LocalAccount } from "viem";
-import type { Market } from "../worlds/market.ts";
-import { outputOf } from "./checkout.ts";
+import type { Hex, LocalAccount } from "viem";
+import { deploymentLane } from "../lib/permit.ts";
+import type { Market } from "./market.ts";
 
 const SOURCE = `#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-/* By its query: sleep=MS first sleeps, bytes=N answers so many; what comes on stdin is counted. */
+/* By its query: sleep=MS first sleeps, exit=CODE fails, bytes=N answers so many. A body is counted. */
 static char block[65536];
 static long asked(const char *name) {
   const char *query = getenv("QUERY_STRING");
@@ -20,6 +20,7 @@ int main(void) {
   long sleeps = asked("sleep="), bytes = asked("bytes="), came = 0;
   const char *length = getenv("CONTENT_LENGTH");
   if (sleeps) usleep((useconds_t)sleeps * 1000);
+  if (asked("exit=")) return (int)asked("exit=");
   for (ssize_t n; length && *length && (n = read(0, block, sizeof block)) > 0;) came += n;
   int head = sprintf(block, "Content-Type: text/plain\\r\\n\\r\\n%s", bytes ? "" : "hello\\n");
   if (came) head = sprintf(block, "Content-Type: text/plain\\r\\n\\r\\n%ld\\n", came);
@@ -45,14 +46,18 @@ const EXECUTABLE = { os: 3, attrs: (0o100755 << 16) >>> 0 } as const;
 
 /** Builds it below `dir`; returns its path. */
 export async function buildProgram(dir: string): Promise<string> {
-  const [source, path] = [join(dir, "growth.c"), join(dir, "growth.cgi")];
+  const [source, path] = [join(dir, "crowd.c"), join(dir, "crowd.cgi")];
   await Deno.writeTextFile(source, SOURCE);
-  await outputOf("musl-gcc", ["-O2", "-static", "-s", "-o", path, source]);
+  const args = ["-O2", "-static", "-s", "-o", path, source];
+  const { success, stderr } = await new Deno.Command("musl-gcc", { args }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
   return path;
 }
 
 export interface Deployed {
   readonly owner: LocalAccount;
+  /** That its owner pays on. */
+  readonly lane: Hex;
   readonly cid: string;
 }
 
@@ -85,7 +90,9 @@ export async function deployMany(
       interface: "cgi",
       limits: LIMITS,
     };
-    all.push({ owner, cid: await market.deploy({ files: {}, fields, owner }) });
+    const spec = await market.spec({ files: {}, fields, owner });
+    const lane = deploymentLane(spec.id);
+    all.push({ owner, lane, cid: await market.publishSpec(spec, owner) });
     // All of each other zip's blocks would else be the same.
     for (let at = 0; at < ballast.length; at += 65_536) ballast[at] = (ballast[at]! + 1) & 255;
   }
