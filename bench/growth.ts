@@ -75,7 +75,7 @@ function valueText(value: number): string {
   return value.toPrecision(3);
 }
 
-/** One row of a curve for people, whose points stand beside each other; one of each for machines. */
+/** A row of a curve for people, its points beside each other; one of each point for machines. */
 function rowsOf({ curve, what, unit, points }: Curve, isJson: boolean): Row[] {
   const power = exponent(points.filter(([, value]) => Number.isFinite(value)));
   const named = { curve, what, unit };
@@ -84,7 +84,7 @@ function rowsOf({ curve, what, unit, points }: Curve, isJson: boolean): Row[] {
     const text = points.map(([n, value]) => `${sizeText(n)}: ${valueText(value)}`).join("  ");
     return [{ ...named, ...grows, "n: value": text }];
   }
-  // JSON has no infinity: what did not end has no value.
+  // JSON has no infinity.
   const row = ([n, value]: Point): Row => ({
     ...named,
     n,

@@ -1,4 +1,4 @@
-/** As many deployments of one program as `bench growth` and soaks need, each with a zip of its own. */
+/** As many deployments of one program as are needed, each with a zip of its own. */
 import { join } from "node:path";
 import { zipSync } from "fflate";
 import type { Hex, LocalAccount } from "viem";
@@ -9,7 +9,7 @@ const SOURCE = `#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-/* By its query: sleep=MS first sleeps, exit=CODE fails, bytes=N answers so many. A body is counted. */
+/* By its query it sleeps (sleep=MS), fails (exit=CODE), answers bytes=N. A body is counted. */
 static char block[65536];
 static long asked(const char *name) {
   const char *query = getenv("QUERY_STRING");

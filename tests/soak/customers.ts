@@ -1,7 +1,7 @@
 /**
- * `deno task test:soak:customers [MINUTES]`: half an hour of a provider with a thousand payers and a
- * thousand deployments of a hundred owners. Owners pay, callers pay, with keys and without; bytes go
- * both ways, some are read slowly, some calls fail; what is due is settled meanwhile. Afterwards
+ * `deno task test:soak:customers [MINUTES]`: half an hour of a provider with a thousand payers and
+ * a thousand deployments of a hundred owners. Owners pay, callers pay, with keys and without; bytes
+ * go both ways, some are read slowly, some calls fail; what is due is settled meanwhile. Afterwards
  * every answer is charged and every charge settled, and over the last twenty minutes memory,
  * descriptors, disk and requests to the chain have stayed as they were.
  */
