@@ -23,7 +23,7 @@ const LANES = 5_000;
 const LANES_EACH = 250;
 const BLOCK_SECONDS = 2;
 /** Until the first transactions are out and mined, and known to be. */
-const SETTLED_BLOCKS = 4;
+const SETTLED_BLOCKS = 6;
 const RPC_MS = 20;
 const POLL_MS = 2_000;
 
