@@ -1,4 +1,5 @@
 /** What many payers cost the chain, counted on the chain in memory. */
+import { BATCH_ROWS } from "../lib/provider/settlement/capacity.ts";
 import { permitOf, PRICE } from "../worlds/chain/payer_bills.ts";
 import {
   BLOCK_MS,
@@ -17,8 +18,8 @@ const BLOCKS_A_MINUTE = 60_000 / BLOCK_MS;
 const FLIGHTS = 8;
 
 export async function measureCounts(): Promise<{ rows: Row[]; must: Must[] }> {
-  const first = await firstCalls();
-  const [early, minute] = await minutesOfPayers();
+  const first = await firstCalls(LANES);
+  const [early, minute] = await minutesOfPayers(PAYERS);
   return {
     rows: [
       { what: `first calls on ${LANES} lanes of one owner`, requests: first },
@@ -32,11 +33,14 @@ export async function measureCounts(): Promise<{ rows: Row[]; must: Must[] }> {
   };
 }
 
-/** Each payer calls every six seconds, and all is settled once a minute. */
-async function minutesOfPayers(): Promise<number[]> {
+/**
+ * Each payer calls every six seconds, and all is settled once a minute.
+ * @returns requests of the first minute and of the one after it
+ */
+export async function minutesOfPayers(count: number): Promise<number[]> {
   await using world = await openWatchedPayers();
   const { fake, payments: { settlement, operator } } = world;
-  const payers = Array.from({ length: PAYERS }, (_, n) => payerAt(n));
+  const payers = Array.from({ length: count }, (_, n) => payerAt(n));
   for (const { address } of payers) fake.allow(address, PRICE, CREDITS);
   await world.look();
   const lane = laneAt(1);
@@ -48,7 +52,8 @@ async function minutesOfPayers(): Promise<number[]> {
       await Promise.all(callers.map((n) => world.call(payers[n]!, lane, permits[n]!)));
       if (block === BLOCKS_A_MINUTE / 2) {
         settlement.settleDue();
-        await until(() => operator.pending() === FLIGHTS);
+        const flights = Math.min(FLIGHTS, Math.ceil(count / BATCH_ROWS));
+        await until(() => operator.pending() >= flights);
       }
       await world.look();
     }
@@ -56,13 +61,14 @@ async function minutesOfPayers(): Promise<number[]> {
   return [await world.counted(pass), await world.counted(pass)];
 }
 
-async function firstCalls(): Promise<number> {
+/** Requests for the first call on each of so many lanes of one owner. */
+export async function firstCalls(count: number): Promise<number> {
   await using world = await openWatchedPayers();
   const owner = payerAt(0);
   world.fake.allow(owner.address, PRICE, CREDITS);
   await world.look();
   return await world.counted(async () => {
-    for (let lane = 0; lane < LANES; lane++) {
+    for (let lane = 0; lane < count; lane++) {
       await world.call(owner, laneAt(lane));
       if (lane % 5 === 4) await world.look();
     }

@@ -19,9 +19,8 @@ import { writeOwedLanes } from "./owed_lanes.ts";
 import { atMost, type Must, quantile, type Row } from "./report.ts";
 import { type Slices, watchStalls } from "./stall_watch.ts";
 
-const PAYERS = 20_000;
+const LANES = 100_000;
 const LANES_EACH = 5;
-const LANES = PAYERS * LANES_EACH;
 const OPERATOR = anvilAccount(2);
 /** Blocks that are taken back, each with a batch. */
 const FORK_BLOCKS = 40n;
@@ -75,8 +74,8 @@ const rowOf = (
   slices: count,
 });
 
-/** Everything a round does with 100,000 lanes due, and a fork after it. */
-export async function measureStalls(): Promise<{ rows: Row[]; must: Must[] }> {
+/** Everything a round does with so many lanes due, and a fork after it. */
+export async function measureStalls(count = LANES): Promise<{ rows: Row[]; must: Must[] }> {
   const dir = await Deno.makeTempDir();
   const chain = willingChain(1n);
   const rows: Row[] = [];
@@ -88,7 +87,7 @@ export async function measureStalls(): Promise<{ rows: Row[]; must: Must[] }> {
     longest = Math.max(longest, slices.p999);
     return value;
   }
-  const lanes = Array.from({ length: LANES }, (_, n) => n);
+  const lanes = Array.from({ length: count }, (_, n) => n);
   await writeOwedLanes(dir, lanes.map((n) => permitOf(Math.floor(n / LANES_EACH), n % LANES_EACH)));
   const started = performance.now();
   const payments = await open(dir, chain);
@@ -96,25 +95,26 @@ export async function measureStalls(): Promise<{ rows: Row[]; must: Must[] }> {
   const { ledger, settlement, follower } = payments;
   try {
     await follower.poll();
-    await measure(`what is due of ${LANES} lanes`, () => ledger.due());
+    await measure(`what is due of ${count} lanes`, () => ledger.due());
     await measure("gauges", async () => {
       for (let n = 0; n < 1_000; n++) await Promise.all([ledger.totals(), ledger.figures()]);
     });
     const settling = settlement.settleNow();
     await measure(
-      `a round of ${LANES} lanes of ${PAYERS} payers opens`,
+      `a round of ${count} lanes of ${count / LANES_EACH} payers opens`,
       () => until(() => chain.rows() > 0),
     );
     await measure("its batches", () => settling);
     await measure("its events heard", () => follower.poll());
     chain.reorganise(FORK_BLOCKS);
     await measure(`a fork of ${FORK_BLOCKS} blocks`, () => follower.poll());
-    if (chain.rows() < LANES) throw new Error(`only ${chain.rows()} rows were settled`);
+    if (chain.rows() < count) throw new Error(`only ${chain.rows()} rows were settled`);
   } finally {
     await payments.close();
     await Deno.remove(dir, { recursive: true });
   }
-  return { rows, must: [atMost("stall at 100,000 lanes, p99.9 of each part", longest, "ms", 20)] };
+  const name = `stall at ${count.toLocaleString("en")} lanes, p99.9 of each part`;
+  return { rows, must: [atMost(name, longest, "ms", 20)] };
 }
 
 /** What a batch takes on the thread that answers callers. */

@@ -8,6 +8,7 @@ import { pause } from "../lib/pause.ts";
 import { startChildProvider } from "../worlds/child_provider.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { type Checkout, checkOut, HERE, otherCommit, outputOf } from "./checkout.ts";
+import { processorTime } from "./processor_time.ts";
 import { atMost, printReport, quantile, type Row } from "./report.ts";
 import { buildPrograms, measureHttp } from "./sandbox_peers.ts";
 
@@ -36,26 +37,6 @@ interface Side {
   pid: number;
   url: string;
   stop(): Promise<number>;
-}
-
-/**
- * User and system time so far of a process and all that it started, the ended ones too, µs; one
- * tick is 10 ms.
- */
-async function processorTime(pid: number): Promise<number> {
-  const text = await outputOf("sh", ["-c", "cat /proc/[0-9]*/stat 2>/dev/null; true"]);
-  const all = text.trim().split("\n").map((line) => {
-    const [, own, rest] = /^(\d+) \(.*\) (.*)$/.exec(line)!;
-    const fields = rest!.split(" ").map(Number);
-    const ticks = fields.slice(11, 15).reduce((sum, each) => sum + each, 0);
-    return { pid: Number(own), parent: fields[1]!, ticks };
-  });
-  const tree = new Set([pid]);
-  // Children have higher numbers than their parents, but where the numbers began anew.
-  for (const _ of [1, 2, 3, 4]) {
-    for (const each of all) if (tree.has(each.parent)) tree.add(each.pid);
-  }
-  return all.reduce((sum, each) => sum + (tree.has(each.pid) ? each.ticks : 0), 0) * 10_000;
 }
 
 async function residentKb(pid: number): Promise<number> {

@@ -5,8 +5,9 @@ const NAMES = [
   "payments",
   "ipfs",
   "sandbox",
+  "growth",
   "growth money",
-  "growth storms",
+  "storms",
   "eviction",
   "hot",
   "attacks",
@@ -25,8 +26,8 @@ if (!NAMES.includes(name)) {
   Deno.stderr.writeSync(new TextEncoder().encode(usage));
   Deno.exit(2);
 }
-if (["sandbox", "hot", "http", "admission"].includes(name)) {
+if (["sandbox", "growth", "hot", "http", "admission"].includes(name)) {
   await requireAll(`bench ${name}`, PEERS);
 }
-if (name === "wire") await requireAll("bench wire", WIRE_LOAD);
+if (["wire", "growth"].includes(name)) await requireAll(`bench ${name}`, WIRE_LOAD);
 await import(new URL(`./${name.replace(" ", "_")}.ts`, import.meta.url).href);

@@ -1,6 +1,6 @@
 /**
  * One of the servers that bench/wire.ts compares, by its name as the argument. All do the same:
- * `GET /` is a hello, `GET /down` a stream of 16 MB, `POST /up` takes a body and says its length.
+ * `GET /` is a hello, `GET /down?BYTES` a stream, `POST /up` takes a body and says its length.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -12,7 +12,6 @@ import { textAnswer } from "../worlds/wire.ts";
 const HOSTNAME = "127.0.0.1";
 const HELLO = "hello\n";
 const CHUNK = new Uint8Array(65_536);
-const CHUNKS = 16_000_000 / CHUNK.length;
 
 /** Starts it and returns its port. */
 const SERVERS: Readonly<Record<string, () => Promise<number>>> = {
@@ -25,8 +24,8 @@ async function startOurs(): Promise<number> {
   const { url } = await listen({
     place: { hostname: HOSTNAME, port: 0 },
     tls: null,
-    handle: async ({ path, body }) => {
-      if (path === "/down") return { ...textAnswer(""), body: chunks() };
+    handle: async ({ path, query, body }) => {
+      if (path === "/down") return { ...textAnswer(""), body: chunks(Number(query)) };
       return textAnswer(path === "/up" ? String(await lengthOf(body)) : HELLO);
     },
     log: createLog({ write: () => {}, isTerminal: false, level: "error" }),
@@ -36,14 +35,14 @@ async function startOurs(): Promise<number> {
   return Number(new URL(url).port);
 }
 
-function chunks(): AnswerStream {
-  let left = CHUNKS;
+function chunks(bytes: number): AnswerStream {
+  const left = pieces(bytes);
   const ended = Promise.withResolvers<void>();
   return {
     read() {
-      left -= 1;
-      if (left < 0) ended.resolve();
-      return Promise.resolve(left < 0 ? null : CHUNK);
+      const { value = null } = left.next();
+      if (value === null) ended.resolve();
+      return Promise.resolve(value);
     },
     cancel: () => Promise.resolve(),
     ended: ended.promise,
@@ -56,9 +55,20 @@ async function lengthOf(body: HttpRequest["body"]): Promise<number> {
   return length;
 }
 
+function* pieces(bytes: number): Generator<Uint8Array<ArrayBuffer>> {
+  for (let left = bytes; left > 0; left -= CHUNK.length) yield CHUNK.subarray(0, left);
+}
+
+/** Undefined: it is no stream that is asked for. */
+function downBytes(target: string): number | undefined {
+  const asked = /^\/down\?([0-9]+)$/.exec(target)?.[1];
+  return asked === undefined ? undefined : Number(asked);
+}
+
 function startNode(): Promise<number> {
   const server = createServer(async (request, response) => {
-    if (request.url === "/down") return sendDown(response);
+    const bytes = downBytes(request.url!);
+    if (bytes !== undefined) return sendDown(response, bytes);
     response.end(request.url === "/up" ? String(await countUp(request)) : HELLO);
   });
   return new Promise((resolve) => {
@@ -66,9 +76,9 @@ function startNode(): Promise<number> {
   });
 }
 
-async function sendDown(response: ServerResponse): Promise<void> {
-  for (let left = CHUNKS; left > 0; left--) {
-    if (response.write(CHUNK)) continue;
+async function sendDown(response: ServerResponse, bytes: number): Promise<void> {
+  for (const piece of pieces(bytes)) {
+    if (response.write(piece)) continue;
     await new Promise((resolve) => response.once("drain", resolve));
   }
   response.end();
@@ -85,7 +95,8 @@ function startDeno(): Promise<number> {
     { hostname: HOSTNAME, port: 0, onListen: () => {} },
     async (request) => {
       const path = request.url.slice(request.url.indexOf("/", "http://".length));
-      if (path === "/down") return new Response(downStream());
+      const bytes = downBytes(path);
+      if (bytes !== undefined) return new Response(downStream(bytes));
       if (path !== "/up") return new Response(HELLO);
       let length = 0;
       for await (const chunk of request.body!) length += chunk.length;
@@ -95,13 +106,13 @@ function startDeno(): Promise<number> {
   return Promise.resolve(server.addr.port);
 }
 
-function downStream(): ReadableStream<Uint8Array> {
-  let left = CHUNKS;
+function downStream(bytes: number): ReadableStream<Uint8Array> {
+  const left = pieces(bytes);
   return new ReadableStream({
     pull(controller) {
-      left -= 1;
-      if (left < 0) controller.close();
-      else controller.enqueue(CHUNK);
+      const { value, done } = left.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
     },
   });
 }

@@ -60,6 +60,7 @@ const LONGEST = [
   "tests/upgrade_packages_test.ts",
   "tests/reload_test.ts",
   "tests/documents_test.ts",
+  "tests/growth_counts_test.ts",
   "tests/up_test.ts",
   "tests/chaos_test.ts",
   "tests/exact_weather_test.ts",

@@ -33,6 +33,7 @@ export const TRIALS: readonly Trial[] = [
   { task: "test:soak", args: [], ...UNDER_WAY },
   { task: "test:arm64", args: [], prints: /fetching Debian|apt-get install|takes root/ },
   { task: "test:soak:reloads", args: [], ...UNDER_WAY },
+  { task: "test:soak:customers", args: [], ...UNDER_WAY },
   { task: "test:vm", args: [], prints: /making a Debian|apt-get install|takes root/ },
   { task: "test:vm:install", args: [], prints: /making a Debian|apt-get install|takes root/ },
   { task: "bench", args: [], ends: [2], prints: /usage: deno task bench/ },
@@ -40,6 +41,7 @@ export const TRIALS: readonly Trial[] = [
   { task: "bench", args: ["payments"], ...UNDER_WAY },
   // 1: a figure is below what it must reach, which says more of the machine's load.
   { task: "bench", args: ["ipfs"], ends: [0, 1], prints: /vs plain/ },
+  { task: "bench", args: ["growth"], ...UNDER_WAY },
   { task: "bench", args: ["growth", "money"], ...UNDER_WAY },
   { task: "bench", args: ["attacks"], ...UNDER_WAY },
   { task: "bench", args: ["deploy"], ...UNDER_WAY },

@@ -69,12 +69,14 @@ export async function callOnce(
   url: string,
   { cid, answer }: Callee,
   lane: CallerLane,
-  { creditMs = Infinity, query = "" } = {},
+  { creditMs = Infinity, query = "", headers = {} } = {},
 ): Promise<void> {
   const begun = performance.now();
   const most = () => 1 + Math.floor((performance.now() - begun) / creditMs);
   try {
-    const response = await fetch(`${url}/${cid}${query}`, { headers: lane.headers });
+    const response = await fetch(`${url}/${cid}${query}`, {
+      headers: { ...lane.headers, ...headers },
+    });
     const text = await response.text();
     if (response.status === 200 && text === answer) countAnswer(lane, response, most());
     else if (response.status === 200) countLost(lane, most());

@@ -43,8 +43,10 @@ export const TERMS = new TextEncoder().encode("Be kind. No refunds for kindness.
 export interface Program {
   /** Path to content; every file is executable. */
   readonly files: Readonly<Record<string, string | Uint8Array>>;
-  /** Spec fields that replace the defaults. */
+  /** Spec fields that replace the defaults; with `program` nothing is packed. */
   readonly fields?: Partial<Record<keyof UnsignedSpec, unknown>>;
+  /** Who deploys it and signs, the market's owner unless given. */
+  readonly owner?: LocalAccount;
 }
 
 export interface Market extends EscrowChain, Omit<HeardLog, "log"> {
@@ -66,8 +68,8 @@ export interface Market extends EscrowChain, Omit<HeardLog, "log"> {
   spec(program: Program): Promise<UnsignedSpec>;
   /** Publishes program and spec; returns the deployment cid. */
   deploy(program: Program): Promise<string>;
-  /** Signs and publishes a spec as it stands. */
-  publishSpec(spec: UnsignedSpec): Promise<string>;
+  /** Signs and publishes a spec as it stands; the market's owner signs unless another is given. */
+  publishSpec(spec: UnsignedSpec, owner?: LocalAccount): Promise<string>;
   /** `PAYMENT-SIGNATURE` of a payer for its own lane. */
   pay(payer: LocalAccount, changes?: Partial<Permit>): Promise<Record<string, string>>;
   call(cid: string, init?: RequestInit): Promise<Response>;
@@ -226,8 +228,10 @@ function developer({ chain, gateway, escrow, accounts, recipient }: Facts) {
     return formatCid(dag.root);
   }
 
-  async function spec({ files, fields = {} }: Program): Promise<UnsignedSpec> {
-    const { owner, provider } = accounts;
+  async function spec(
+    { files, fields = {}, owner = accounts.owner }: Program,
+  ): Promise<UnsignedSpec> {
+    const { provider } = accounts;
     const id = newDeploymentId();
     const entry = { address: provider.address, chainId: chain.chainId, escrow };
     const permit = await signPermit(owner, entry, {
@@ -239,10 +243,11 @@ function developer({ chain, gateway, escrow, accounts, recipient }: Facts) {
       deadline: UINT64_MAX,
       epoch: 0,
     });
+    const packed = async () => await publish(await packFiles(files));
     return parseUnsignedSpec({
       version: 1,
       id,
-      program: { cid: await publish(await packFiles(files)), entrypoint: "./main", args: [] },
+      program: fields.program ?? { cid: await packed(), entrypoint: "./main", args: [] },
       interface: "curl",
       env: {},
       limits: { timeoutMs: 5_000, memoryMb: 256, concurrency: 8, ownerCreditsPerMinute: 600 },
@@ -254,8 +259,11 @@ function developer({ chain, gateway, escrow, accounts, recipient }: Facts) {
     });
   }
 
-  async function publishSpec(unsigned: UnsignedSpec): Promise<string> {
-    const signed = await signSpec(unsigned, accounts.owner);
+  async function publishSpec(
+    unsigned: UnsignedSpec,
+    owner: LocalAccount = accounts.owner,
+  ): Promise<string> {
+    const signed = await signSpec(unsigned, owner);
     return await publish(await sealSpec(signed, [recipient]));
   }
 
@@ -263,7 +271,7 @@ function developer({ chain, gateway, escrow, accounts, recipient }: Facts) {
     publish,
     spec,
     publishSpec,
-    deploy: async (program: Program) => await publishSpec(await spec(program)),
+    deploy: async (program: Program) => await publishSpec(await spec(program), program.owner),
   };
 }
 

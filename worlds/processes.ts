@@ -143,3 +143,17 @@ async function forgetPeak(pid: number): Promise<void> {
   const { success } = await new Deno.Command("/bin/sh", { args }).output();
   if (!success) throw new Error(`there is no process ${pid}`);
 }
+
+/** Bytes that a process has read so far, of files, pipes and whatever else read(2) takes. */
+export async function bytesRead(pid: number): Promise<number> {
+  return Number(/^rchar: (\d+)$/m.exec(await readAll(`/proc/${pid}/io`))![1]);
+}
+
+/** The same of a command, from its start to its end; what it prints is dropped. */
+export async function bytesReadBy(command: readonly string[]): Promise<number> {
+  // A shell's own count has what those have read that it has waited for.
+  const script = '"$@" >/dev/null; cat /proc/$$/io';
+  const args = ["-c", script, "sh", ...command];
+  const { stdout } = await new Deno.Command("/bin/sh", { args }).output();
+  return Number(/^rchar: (\d+)$/m.exec(new TextDecoder().decode(stdout))![1]);
+}

@@ -15,6 +15,7 @@ import { freePort } from "../../worlds/free_port.ts";
 import { openProviderHome } from "../../worlds/provider_home.ts";
 import { serveProgram } from "../../worlds/served_program.ts";
 import { newSigningKey, signPackage } from "../../worlds/signed_release.ts";
+import { median, plotOf } from "./plot.ts";
 
 const MINUTES = Number(Deno.env.get("KHACHAPURI_SOAK_MINUTES") ?? 30);
 const RELOAD_EVERY_MS = 180_000;
@@ -138,23 +139,6 @@ async function sampleAllTheTime(): Promise<void> {
   }
 }
 
-function median(values: number[]): number {
-  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)]!;
-}
-
-const BARS = "▁▂▃▄▅▆▇█";
-
-/** A line of bars, one for each minute, from 0 to the largest. */
-function plot(what: string, of: (sample: Sample) => number, unit: string): void {
-  const perMinute = Array.from({ length: Math.ceil(MINUTES) }, (_, minute) => {
-    const within = samples.filter((sample) => Math.floor(sample.minute) === minute).map(of);
-    return within.length === 0 ? 0 : median(within);
-  });
-  const most = Math.max(...perMinute, 1);
-  const bars = perMinute.map((value) => BARS[Math.round(value / most * (BARS.length - 1))]);
-  print(`${what.padEnd(12)} ${bars.join("")}  ${median(perMinute).toFixed(1)} ${unit} (median)`);
-}
-
 await Promise.all([
   ...Array.from({ length: CALLERS }, callAgainAndAgain),
   reloadNowAndThen(),
@@ -163,6 +147,7 @@ await Promise.all([
 provider.signal("SIGTERM");
 assert.equal(await provider.ended, 0);
 const charges = readJournal(join(book, "ledger.db"), {}).filter(({ kind }) => kind === "charge");
+const plot = plotOf(samples, MINUTES);
 plot("RSS", ({ rssMb }) => rssMb, "MB");
 plot("descriptors", ({ descriptors }) => descriptors, "");
 plot("disk", ({ diskMb }) => diskMb, "MB");
