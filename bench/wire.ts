@@ -6,6 +6,7 @@
 import { pause } from "../lib/pause.ts";
 import { atLeast, atMost, median, printReport, type Row } from "./report.ts";
 import { measureHttp } from "./sandbox_peers.ts";
+import { measureDown, measureUp, type Side, startSide, TRANSFER_BYTES } from "./transfers.ts";
 
 const OURS = "khachapuri";
 const DENO = "Deno.serve";
@@ -16,62 +17,12 @@ const SECONDS = 2;
 const CONNECTIONS = 16;
 /** Of each round and direction, on one connection. */
 const TRANSFERS = 8;
-const TRANSFER_BYTES = 16_000_000;
 /** Enough to start with, and for some connections. */
 const DESCRIPTORS = 96;
 const SETTLE_MS = 2_000;
 const RECOVERY_SECONDS_MOST = 15;
 /** Ours may carry so much of what Deno.serve does, which sees less of a request. */
 const SHARE_LEAST = 0.3;
-
-interface Side extends AsyncDisposable {
-  readonly url: string;
-  hasEnded(): boolean;
-}
-
-/** Starts one of bench/wire_side.ts, with so many descriptors. */
-async function startSide(name: string, descriptors?: number): Promise<Side> {
-  const program = new URL("wire_side.ts", import.meta.url).pathname;
-  const limit = descriptors === undefined ? "" : `ulimit -n ${descriptors}; `;
-  const child = new Deno.Command("sh", {
-    args: [
-      "-c",
-      `${limit}exec "$@"`,
-      "sh",
-      Deno.execPath(),
-      "run",
-      "-A",
-      "--no-check",
-      program,
-      name,
-    ],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const { value } = await child.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
-  if (value === undefined) throw new Error(`${name} ended before it listened`);
-  let hasEnded = false;
-  const ended = child.status.then(() => hasEnded = true);
-  return {
-    url: `http://127.0.0.1:${value.trim()}/`,
-    hasEnded: () => hasEnded,
-    async [Symbol.asyncDispose]() {
-      if (!hasEnded) child.kill("SIGKILL");
-      await ended;
-    },
-  };
-}
-
-/** Bytes a second that curl moves. */
-async function measureTransfers(args: string[]): Promise<number> {
-  const startedAt = performance.now();
-  const { success, stderr } = await new Deno.Command("curl", { args: ["-sSf", ...args] }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-  return TRANSFERS * TRANSFER_BYTES / (performance.now() - startedAt) * 1000;
-}
-
-const each = (args: string[]) => Array.from({ length: TRANSFERS }, () => args).flat();
 
 /** Seconds from the end of the want until a request is answered, or what comes in its place. */
 async function measureRecovery(name: string): Promise<number | "never" | "ends"> {
@@ -115,10 +66,8 @@ interface Figures {
 
 async function measure(url: string, upload: string, figures: Figures): Promise<void> {
   figures.hellos.push((await measureHttp(url, CONNECTIONS, SECONDS)).perSecond);
-  figures.down.push(await measureTransfers(each(["-o", "/dev/null", `${url}down`])));
-  // Expect would have each upload wait for a word.
-  const up = ["-o", "/dev/null", "-X", "POST", "-T", upload, `${url}up`];
-  figures.up.push(await measureTransfers(["-H", "Expect:", ...each(up)]));
+  figures.down.push(await measureDown(`${url}down`, TRANSFERS));
+  figures.up.push(await measureUp(`${url}up`, upload, TRANSFERS));
 }
 
 async function measureAll(): Promise<Map<string, Figures>> {

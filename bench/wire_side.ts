@@ -1,6 +1,7 @@
 /**
  * One of the servers that bench/wire.ts compares, by its name as the argument. All do the same:
- * `GET /` is a hello, `GET /down` a stream of 16 MB, `POST /up` takes a body and says its length.
+ * `GET /` is a hello, `GET /down` a stream of 16 MB and `GET /down/BYTES` of so many, `POST /up` takes
+ * a body and says its length.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -12,7 +13,7 @@ import { textAnswer } from "../worlds/wire.ts";
 const HOSTNAME = "127.0.0.1";
 const HELLO = "hello\n";
 const CHUNK = new Uint8Array(65_536);
-const CHUNKS = 16_000_000 / CHUNK.length;
+const DOWN_BYTES = 16_000_000;
 
 /** Starts it and returns its port. */
 const SERVERS: Readonly<Record<string, () => Promise<number>>> = {
@@ -26,7 +27,7 @@ async function startOurs(): Promise<number> {
     place: { hostname: HOSTNAME, port: 0 },
     tls: null,
     handle: async ({ path, body }) => {
-      if (path === "/down") return { ...textAnswer(""), body: chunks() };
+      if (path.startsWith("/down")) return { ...textAnswer(""), body: chunks(path) };
       return textAnswer(path === "/up" ? String(await lengthOf(body)) : HELLO);
     },
     log: createLog({ write: () => {}, isTerminal: false, level: "error" }),
@@ -36,14 +37,22 @@ async function startOurs(): Promise<number> {
   return Number(new URL(url).port);
 }
 
-function chunks(): AnswerStream {
-  let left = CHUNKS;
+/** What a path asks for, in pieces. */
+function* piecesOf(path: string): Generator<Uint8Array<ArrayBuffer>, null> {
+  const asked = path.split("/")[2];
+  let left = asked === undefined ? DOWN_BYTES : Number(asked);
+  for (; left > 0; left -= CHUNK.length) yield CHUNK.subarray(0, left);
+  return null;
+}
+
+function chunks(path: string): AnswerStream {
+  const pieces = piecesOf(path);
   const ended = Promise.withResolvers<void>();
   return {
     read() {
-      left -= 1;
-      if (left < 0) ended.resolve();
-      return Promise.resolve(left < 0 ? null : CHUNK);
+      const { value = null } = pieces.next();
+      if (value === null) ended.resolve();
+      return Promise.resolve(value);
     },
     cancel: () => Promise.resolve(),
     ended: ended.promise,
@@ -58,7 +67,7 @@ async function lengthOf(body: HttpRequest["body"]): Promise<number> {
 
 function startNode(): Promise<number> {
   const server = createServer(async (request, response) => {
-    if (request.url === "/down") return sendDown(response);
+    if (request.url!.startsWith("/down")) return sendDown(response, request.url!);
     response.end(request.url === "/up" ? String(await countUp(request)) : HELLO);
   });
   return new Promise((resolve) => {
@@ -66,9 +75,9 @@ function startNode(): Promise<number> {
   });
 }
 
-async function sendDown(response: ServerResponse): Promise<void> {
-  for (let left = CHUNKS; left > 0; left--) {
-    if (response.write(CHUNK)) continue;
+async function sendDown(response: ServerResponse, path: string): Promise<void> {
+  for (const piece of piecesOf(path)) {
+    if (response.write(piece)) continue;
     await new Promise((resolve) => response.once("drain", resolve));
   }
   response.end();
@@ -85,7 +94,7 @@ function startDeno(): Promise<number> {
     { hostname: HOSTNAME, port: 0, onListen: () => {} },
     async (request) => {
       const path = request.url.slice(request.url.indexOf("/", "http://".length));
-      if (path === "/down") return new Response(downStream());
+      if (path.startsWith("/down")) return new Response(downStream(path));
       if (path !== "/up") return new Response(HELLO);
       let length = 0;
       for await (const chunk of request.body!) length += chunk.length;
@@ -95,13 +104,13 @@ function startDeno(): Promise<number> {
   return Promise.resolve(server.addr.port);
 }
 
-function downStream(): ReadableStream<Uint8Array> {
-  let left = CHUNKS;
+function downStream(path: string): ReadableStream<Uint8Array> {
+  const pieces = piecesOf(path);
   return new ReadableStream({
     pull(controller) {
-      left -= 1;
-      if (left < 0) controller.close();
-      else controller.enqueue(CHUNK);
+      const { value = null } = pieces.next();
+      if (value === null) controller.close();
+      else controller.enqueue(value);
     },
   });
 }
