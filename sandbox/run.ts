@@ -90,8 +90,8 @@ export interface LiveRun extends Run {
   readonly overdueAt: number;
   /** Its sandbox is ready: it begins now. */
   begin(): void;
-  /** The next bytes of stdout. */
-  receive(bytes: Uint8Array): void;
+  /** The next bytes of stdout: a copy is kept, unless they are the run's from now on. */
+  receive(bytes: Uint8Array, isGiven?: boolean): void;
   keepStderr(bytes: Uint8Array): void;
   noteEgress(event: EgressEvent): void;
   allowStdin(credit: number): void;
@@ -152,9 +152,9 @@ export function createRun(
       run.overdueAt += ms;
       send(encodeExtend(index, ms));
     },
-    receive(bytes: Uint8Array) {
+    receive(bytes: Uint8Array, isGiven = false) {
       report.noteStdout(bytes.length);
-      output.receive(bytes);
+      output.receive(bytes, isGiven);
     },
     keepStderr: report.keepStderr,
     allowStdin(credit: number) {

@@ -12,6 +12,7 @@
 #include "input.h"
 #include "network.h"
 #include "output.h"
+#include "pipes.h"
 #include "share.h"
 #include "sys.h"
 #include "usage.h"
@@ -91,6 +92,7 @@ static void handle_setup(uint8_t *payload, size_t length) {
     ingress_open(inside.settings.listen);
     slots_ask_freezer(&inside.slots);
   }
+  pipes_filtered(inside.settings.secret);
   inside.sessions = (struct sessions){
       .listener = install_filter(&inside.settings.filter),
       .shared_out = inside.slots.controllers & CONTROLLER_CPU,

@@ -11,13 +11,13 @@
 
 #define PROTOCOL_VERSION 6u
 #define RUNS_MAX 64u
-#define CHUNK_BYTES_MAX (64u * 1024u)
+#define CHUNK_BYTES_MAX (256u * 1024u)
 #define START_BYTES_MAX (1024u * 1024u)
 #define STRINGS_MAX 4096u
 #define RLIMITS_MAX 16u
 #define FILTER_INSTRUCTIONS_MAX 4096u
-#define STDIN_WINDOW_BYTES (64u * 1024u)
-#define STDOUT_WINDOW_BYTES (256u * 1024u)
+#define STDIN_WINDOW_BYTES (256u * 1024u)
+#define STDOUT_WINDOW_BYTES (512u * 1024u)
 
 /* Bits in a START's `flags`. */
 #define START_HAS_STDIN 1u

@@ -13,6 +13,7 @@ struct run {
   enum cause cause;
   struct keeper *keeper; /* NULL: it could not be started */
   int in, out, err;      /* our ends of the program's pipes; -1 when closed */
+  bool in_is_wide, out_is_wide;
   int program_ends[3];   /* open until the program has its own copies */
   struct command *command;
   struct outcome outcome;
