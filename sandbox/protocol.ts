@@ -7,7 +7,7 @@
 import { KhachapuriError } from "../lib/errors.ts";
 import { concat } from "./bytes.ts";
 
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 /** Runs that one sandbox holds at a time. */
 export const RUNS_MAX = 64;
 export const HEADER_BYTES = 8;
@@ -54,6 +54,7 @@ export const FRAME = {
   egress: 21,
   usage: 22,
   listening: 23,
+  waited: 24,
 } as const;
 
 /** Kinds of limits that cgroups enforce, as bits of a READY frame's payload. */

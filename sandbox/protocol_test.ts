@@ -146,7 +146,7 @@ Deno.test("a set-up that init would refuse for its size is not sent", () => {
 Deno.test("SETUP has the layout that init reads", () => {
   const frame = encodeSetup(SETUP);
   const words = new Uint32Array(frame.buffer.slice(HEADER_BYTES, HEADER_BYTES + 56 + 16));
-  assert.deepEqual([...words.subarray(0, 8)], [6, 1, 2, 5, 4, 0, 6, 0]);
+  assert.deepEqual([...words.subarray(0, 8)], [7, 1, 2, 5, 4, 0, 6, 0]);
   assert.deepEqual([...words.subarray(8)], [0x9abc_def0, 0x1234_5678, 1, 2, 0, 0, 7, 0, 256, 0]);
   assert.deepEqual([...frame.subarray(HEADER_BYTES + 56 + 16)], Array(16).fill(9));
 });

@@ -66,7 +66,7 @@ export interface Run {
   extend(ms: number): void;
   /**
    * When its time began, on the clock of `performance.now()`. It moves while the sandbox that the
-   * run has to wait for is starting.
+   * run has to wait for is starting, and by the time for which it waits for its caller.
    */
   begun(): number;
 }
@@ -95,6 +95,8 @@ export interface LiveRun extends Run {
   keepStderr(bytes: Uint8Array): void;
   noteEgress(event: EgressEvent): void;
   allowStdin(credit: number): void;
+  /** It has waited for its caller, which is none of its time. */
+  noteWaited(ms: number): void;
   exit(exit: Exit): void;
   /** Our side failed: the record and the output fail with `error`. */
   fail(error: KhachapuriError): void;
@@ -160,6 +162,10 @@ export function createRun(
     allowStdin(credit: number) {
       report.noteStdin(credit);
       stdin.allow(credit);
+    },
+    noteWaited(ms: number) {
+      begunAt += ms;
+      run.overdueAt += ms;
     },
     noteEgress: (event: EgressEvent) => egress?.note(event),
     fail,

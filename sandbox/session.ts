@@ -173,6 +173,7 @@ export class Session {
     if (frame.type === FRAME.stdout) run.receive(frame.payload, isGiven);
     else if (frame.type === FRAME.stderr) run.keepStderr(frame.payload);
     else if (frame.type === FRAME.stdinCredit) run.allowStdin(decodeU32(frame.payload));
+    else if (frame.type === FRAME.waited) run.noteWaited(decodeU32(frame.payload));
     else if (frame.type === FRAME.exit) this.#finish(run, frame);
     else throw malformed();
   }

@@ -4,6 +4,7 @@
  * supervisor is gone, and the kernel then kills every run.
  */
 #include "inside.h"
+#include "callers_time.h"
 #include "calls.h"
 #include "confine.h"
 #include "descriptors.h"
@@ -228,10 +229,7 @@ static nfds_t fill_polled(struct pollfd *polled, struct run **owners, uint64_t *
 /* ---- time ---- */
 
 /* The sooner of two times in milliseconds, of which -1 is never. */
-static int sooner(int64_t a, int64_t b) {
-  if (a < 0 || b < 0) return (int)(a < 0 ? b : a);
-  return (int)(a < b ? a : b);
-}
+static int sooner(int64_t a, int64_t b) { return (int)(a < 0 || (b >= 0 && b < a) ? b : a); }
 
 /* Milliseconds until something has to be done that no descriptor announces; -1: nothing. */
 static int timeout_ms(void) {
@@ -252,6 +250,7 @@ static int timeout_ms(void) {
   int left = inside.released ? -1 : RELEASE_AFTER_MS;
   int64_t due = nearest - now > INT_MAX ? -1 : (int64_t)(nearest - now);
   if (lives) left = sooner(due, sooner(watch, freeze_watch(&inside)));
+  left = sooner(left, callers_time_due(&inside));
   left = sooner(left, ingress_tidy());
   if (keepers_exiting()) left = sooner(left, REAP_WITHIN_MS);
   return starting ? sooner(left, CLOSE_WITHIN_MS) : left;
@@ -342,6 +341,7 @@ static void serve(void) {
     /* No descriptor tells of what a turn has left. */
     if (polled[POLL_INGRESS].revents || ingress_tidy() == 0) ingress_serve();
     if (ready > 0) dispatch(polled, owners, count);
+    callers_time_look(&inside);
     end_overdue();
     calls_settle(&inside);
     for (uint32_t i = 0; i < inside.runs; i++) {
