@@ -78,8 +78,11 @@ eachLauncher("who computes while nobody takes anything is out of time", async (l
   assert.equal(record.limit, "timeout");
 });
 
-eachLauncher("a program that has nothing to print, and sleeps, is out of time", async (launcher) => {
-  const record = await runScript(launcher, "echo; sleep 30", null, slowly(1));
-  assert.equal(record.limit, "timeout");
-  assert.ok(record.wallMs < 10_000, `it ended after ${record.wallMs} ms`);
-});
+eachLauncher(
+  "a program that has nothing to print, and sleeps, is out of time",
+  async (launcher) => {
+    const record = await runScript(launcher, "echo; sleep 30", null, slowly(1));
+    assert.equal(record.limit, "timeout");
+    assert.ok(record.wallMs < 10_000, `it ended after ${record.wallMs} ms`);
+  },
+);

@@ -278,12 +278,15 @@ static void end_overdue(void) {
 }
 
 static void dispatch(const struct pollfd *polled, struct run **owners, nfds_t count) {
-  if (polled[POLL_SUPERVISOR].revents) _exit(0);
-  for (nfds_t i = POLL_RUNS; i < count; i += 3) {
+  static nfds_t turn; /* all begin with another: the first ones would leave the others no room */
+  for (nfds_t k = POLL_RUNS; k < count; k += 3) {
+    nfds_t i = POLL_RUNS + (k - POLL_RUNS + 3 * turn) % (count - POLL_RUNS);
     if (polled[i].revents) run_read_stdout(owners[i]);
     if (polled[i + 1].revents) run_read_stderr(owners[i]);
     if (polled[i + 2].revents) run_feed(owners[i]);
   }
+  turn++;
+  if (polled[POLL_SUPERVISOR].revents) _exit(0);
   if (polled[POLL_RELAY].revents) calls_hear(&inside);
   if (polled[POLL_DONE].revents) collect_finished();
   if (polled[POLL_SESSIONS].revents & POLLIN) sessions_take(&inside.sessions);
@@ -323,7 +326,6 @@ static int wait_for_events(struct pollfd *polled, nfds_t count, uint64_t held_us
 static bool is_delivered(const struct run *run) {
   return !inside.settings.listen || !run->dead || ingress_end();
 }
-
 static void tell_let_in(void) {
   for (uint32_t i = ingress_let_in(); i > 0 && output_room() > OUTPUT_RESERVE; i--) {
     output_begin();
@@ -381,8 +383,7 @@ int inside_main(void) {
   seal_mounts();
   drop_rights();
   if (fcntl(SUPERVISOR, F_SETFD, FD_CLOEXEC)) fatal("no supervisor");
-  fcntl(RELAY, F_SETFD, FD_CLOEXEC);
-  fcntl(INGRESS, F_SETFD, FD_CLOEXEC);
+  for (int fd = RELAY; fd <= INGRESS; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
   inside.has_one_share = sessions_share();
   /* Runs without cgroups of their own must not see the machine's. */
   if (!slots_open(&inside.slots, SUPERVISOR) && unshare(CLONE_NEWCGROUP)) fatal("cgroup namespace");

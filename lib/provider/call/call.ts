@@ -34,7 +34,7 @@ import { withCreditsMax } from "./run_credits.ts";
 import type { Slot } from "./slots.ts";
 import { assertServed } from "./unserved.ts";
 import { askedTiming, type CallTiming } from "./timing.ts";
-import { Uptake } from "./uptake.ts";
+import { callersClock, Uptake } from "./uptake.ts";
 
 /** A call as it arrived. */
 export interface Arrival {
@@ -232,6 +232,7 @@ export class Call {
       bytesMax: this.parts.gate.requestBytes,
       isHashed: this.bill.source === "caller",
       onFailure: () => this.kill(),
+      clock: callersClock,
     });
     this.timing?.lap("queue");
     const taken = lease.take();
