@@ -1,7 +1,7 @@
 /**
  * One of the servers that bench/wire.ts compares, by its name as the argument. All do the same:
- * `GET /` is a hello, `GET /down` a stream of 16 MB and `GET /down/BYTES` of so many, `POST /up` takes
- * a body and says its length.
+ * `GET /` is a hello, `GET /down` a stream of 16 MB and `GET /down/BYTES` of so many, `POST /up`
+ * takes a body and says its length.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -120,12 +120,8 @@ export function createRun(
   let allowedMs = input.isServer ? Infinity : input.limits.timeoutMs;
   const kill = () => void (over || send(encodeBare(FRAME.kill, index)));
   const output = createOutput((bytes) => send(encodeCredit(index, bytes)), kill);
-  const stdin = createStdin(index, {
-    source: input.stdin,
-    send,
-    isOver: () => over,
-    onBroken: kill,
-  });
+  const isOver = () => over;
+  const stdin = createStdin(index, { source: input.stdin, send, isOver, onBroken: kill });
   const end = (error: KhachapuriError | null) => {
     over = true;
     stdin.stop();

@@ -1,7 +1,7 @@
 /**
  * How long a caller may be waited for whose bytes come or go slowly. The wait is the caller's time
- * and no program's (sandbox/init/callers_time.h), but it holds a slot and memory: so a caller has to
- * move on at a pace, and may stand still for a while now and then.
+ * and no program's (sandbox/init/callers_time.h), but it holds a slot and memory: so a caller has
+ * to move on at a pace, and may stand still for a while now and then.
  */
 import {
   CALLER_PACE_BYTES_MIN,

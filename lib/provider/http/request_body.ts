@@ -51,39 +51,29 @@ export function meterBody(
   let failure: KhachapuriError | null = null;
   let bytes = 0;
   let isWhole = body === null;
-  let unwatch = () => {};
-  const patience = new Patience("sent the request body", () => clock!.now());
+  const pace = clock && body ? watchPace(clock, (why) => fail(tooSlow(why))) : null;
 
   function fail(thrown: unknown): KhachapuriError {
     if (failure) return failure;
     failure = asKhachapuriError(thrown);
-    unwatch();
+    pace?.stop();
     onFailure();
     body!.cancel();
     return failure;
   }
 
-  /** A program that asks for no more of it waits for nobody. */
-  function watch(time: Clock): void {
-    unwatch = time.after(LOOK_MS, () => {
-      const why = patience.end();
-      if (why === null) watch(time);
-      else fail(tooSlow(why));
-    });
-  }
-
   async function next(): Promise<Uint8Array | null> {
     if (failure) throw failure;
-    if (clock) patience.wait();
+    pace?.wait();
     const chunk = await body!.read().catch((thrown) => {
       throw fail(thrown);
     });
-    if (clock) patience.moved(chunk?.length ?? 0);
+    pace?.moved(chunk?.length ?? 0);
     // Who was given up for its pace has not come to its end.
     if (failure) throw failure;
     if (chunk === null) {
       isWhole = true;
-      unwatch();
+      pace?.stop();
       return null;
     }
     bytes += chunk.length;
@@ -96,13 +86,12 @@ export function meterBody(
     while (!isWhole && await next() !== null);
   }
 
-  if (clock && body) watch(clock);
   return {
     source: body && {
       read: next,
       // A program that reads no more leaves the rest to the hash.
       cancel() {
-        unwatch();
+        pace?.stop();
         if (!digest) body.cancel();
       },
     },
@@ -116,6 +105,29 @@ export function meterBody(
       body!.cancel();
       return null;
     },
+  };
+}
+
+interface Pace {
+  wait(): void;
+  moved(bytes: number): void;
+  stop(): void;
+}
+
+/** Of a body; a program that asks for no more of it waits for nobody. */
+function watchPace(clock: Clock, onSlow: (why: string) => void): Pace {
+  const patience = new Patience("sent the request body", () => clock.now());
+  let stop = () => {};
+  const look = () => {
+    const why = patience.end();
+    if (why === null) stop = clock.after(LOOK_MS, look);
+    else onSlow(why);
+  };
+  stop = clock.after(LOOK_MS, look);
+  return {
+    wait: () => patience.wait(),
+    moved: (bytes) => patience.moved(bytes),
+    stop: () => stop(),
   };
 }
 
