@@ -8,6 +8,7 @@ const NAMES = [
   "growth",
   "growth money",
   "storms",
+  "sizes",
   "eviction",
   "hot",
   "attacks",

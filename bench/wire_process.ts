@@ -45,17 +45,19 @@ export interface Transfers {
   readonly bytes: number;
   /** A file of that size, which is sent; without it so much is asked for. */
   readonly upload?: string;
+  /** By which it is sent; POST by default. */
+  readonly method?: string;
 }
 
 /** Bytes a second. @throws Error unless each answer is a 2xx */
 export async function measureTransfers(
   url: string,
-  { count, bytes, upload }: Transfers,
+  { count, bytes, upload, method = "POST" }: Transfers,
 ): Promise<number> {
   const one = [
     "-o",
     "/dev/null",
-    ...(upload === undefined ? [] : ["-X", "POST", "-T", upload]),
+    ...(upload === undefined ? [] : ["-X", method, "-T", upload]),
     url,
   ];
   const all = Array.from({ length: count }, () => one).flat();

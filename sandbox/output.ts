@@ -17,8 +17,8 @@ export interface Output {
 
 /** The sandbox's side of an output: its frames come in here. */
 export interface LiveOutput extends Output {
-  /** Copies what it is given. */
-  receive(bytes: Uint8Array): void;
+  /** Copies what it is given, unless it is the output's from now on. */
+  receive(bytes: Uint8Array, isGiven?: boolean): void;
   /** No more will come. With an error, what was not read yet is dropped and reading fails. */
   end(error: Error | null): void;
 }
@@ -59,9 +59,9 @@ export function createOutput(credit: (bytes: number) => void, cancel: () => void
   return {
     end,
     isComplete: () => ended !== null,
-    receive(bytes) {
+    receive(bytes, isGiven = false) {
       if (ended) return;
-      const chunk = bytes.slice();
+      const chunk = isGiven ? bytes : bytes.slice();
       const waiter = waiters.shift();
       if (!waiter) return void chunks.push(chunk);
       waiter.resolve(chunk);

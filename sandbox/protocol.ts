@@ -5,13 +5,14 @@
  * program does not take is not sent, so that it neither stalls other runs nor fills memory.
  */
 import { KhachapuriError } from "../lib/errors.ts";
+import { concat } from "./bytes.ts";
 
 export const PROTOCOL_VERSION = 7;
 /** Runs that one sandbox holds at a time. */
 export const RUNS_MAX = 64;
 export const HEADER_BYTES = 8;
 /** Payload of one frame, except START and SETUP. */
-export const CHUNK_BYTES_MAX = 64 * 1024;
+export const CHUNK_BYTES_MAX = 256 * 1024;
 /** Payload of a START or SETUP frame. */
 export const START_BYTES_MAX = 1024 * 1024;
 /** Strings in argv, and as many in env. */
@@ -20,9 +21,9 @@ export const RLIMITS_MAX = 16;
 /** Of the seccomp filter: the kernel's own BPF_MAXINSNS. */
 export const FILTER_INSTRUCTIONS_MAX = 4096;
 /** Stdin that may be under way to a program that has not read it. */
-export const STDIN_WINDOW_BYTES = 64 * 1024;
+export const STDIN_WINDOW_BYTES = 256 * 1024;
 /** Stdout that may be under way to a caller that has not taken it. */
-export const STDOUT_WINDOW_BYTES = 256 * 1024;
+export const STDOUT_WINDOW_BYTES = 512 * 1024;
 /** Flag of a START frame: without it the program reads end of file at once. */
 export const START_HAS_STDIN = 1;
 /** Flag of a START frame: the program starts in its entrypoint's folder, else in its own. */
@@ -53,6 +54,7 @@ export const FRAME = {
   egress: 21,
   usage: 22,
   listening: 23,
+  waited: 24,
 } as const;
 
 /** Kinds of limits that cgroups enforce, as bits of a READY frame's payload. */
@@ -332,29 +334,37 @@ export function malformed(): KhachapuriError {
 
 const NOTHING = new Uint8Array(0);
 
-/** Cuts a byte stream into frames. Their payloads may be views of the bytes that were passed in. */
-export function createDecoder(): (bytes: Uint8Array) => Frame[] {
+/**
+ * Cuts a byte stream into frames. Their payloads may be views of the bytes that were passed in.
+ * @param pieced a type whose payloads are a stream: what has come of one is handed out as a frame
+ * of its own, so that nothing waits for the rest, or is copied to be joined to it
+ */
+export function createDecoder(pieced?: number): (bytes: Uint8Array) => Frame[] {
   let rest: Uint8Array = NOTHING;
+  /** The frame of which more is to come, and how many bytes. */
+  let begun: Omit<Frame, "payload"> | null = null;
+  let left = 0;
   return (bytes) => {
-    let all = bytes;
-    if (rest.length > 0) {
-      all = new Uint8Array(rest.length + bytes.length);
-      all.set(rest);
-      all.set(bytes, rest.length);
-    }
+    const all = rest.length === 0 ? bytes : concat([rest, bytes]);
     const view = new DataView(all.buffer, all.byteOffset, all.length);
     const frames: Frame[] = [];
     let at = 0;
+    const piece = (frame: Omit<Frame, "payload">, length: number) => {
+      const payload = all.subarray(at, at + length);
+      at += payload.length;
+      left = length - payload.length;
+      begun = left > 0 ? frame : null;
+      frames.push({ ...frame, payload });
+    };
+    if (begun) piece(begun, left);
     while (all.length - at >= HEADER_BYTES) {
       const length = view.getUint32(at, true);
       if (length > CHUNK_BYTES_MAX || view.getUint8(at + 5) !== 0) throw malformed();
-      if (all.length - at < HEADER_BYTES + length) break;
-      frames.push({
-        type: view.getUint8(at + 4),
-        run: view.getUint16(at + 6, true),
-        payload: all.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length),
-      });
-      at += HEADER_BYTES + length;
+      const type = view.getUint8(at + 4);
+      if (all.length - at < HEADER_BYTES + length && type !== pieced) break;
+      const run = view.getUint16(at + 6, true);
+      at += HEADER_BYTES;
+      piece({ type, run }, length);
     }
     rest = at === all.length ? NOTHING : all.slice(at);
     return frames;

@@ -143,9 +143,8 @@ Deno.test("frames, causes, steps and controllers have the same names and numbers
 });
 
 Deno.test("every struct of the header is compared below", () => {
-  const compared = ["order", "setup", "start", "ready", "credit", "extend", "usage", "exit"].map((
-    name,
-  ) => `${name}_payload`);
+  const names = ["order", "setup", "start", "ready", "credit", "extend", "waited", "usage", "exit"];
+  const compared = names.map((name) => `${name}_payload`);
   const others = ["frame_header", "limit", "egress_payload", "egress_event"];
   assert.deepEqual(Object.keys(structs).sort(), [...others, ...compared].sort());
 });
@@ -228,12 +227,13 @@ Deno.test("START has the same layout", () => {
   }
 });
 
-Deno.test("READY and the credits have the same layout", () => {
+Deno.test("READY, WAITED and the credits have the same layout", () => {
   const credit = payloadOf(protocol.encodeCredit(0, 0x0102_0304));
   assert.deepEqual(decode("credit_payload", credit), { bytes: 0x0102_0304n });
   assert.equal(credit.length, structOf("credit_payload").bytes);
-  for (const [name, field] of [["ready_payload", "controllers"], ["credit_payload", "bytes"]]) {
-    const payload = encode(name!, { [field!]: 0x0102_0304n });
+  const one = [["ready", "controllers"], ["credit", "bytes"], ["waited", "ms"]];
+  for (const [name, field] of one) {
+    const payload = encode(`${name}_payload`, { [field!]: 0x0102_0304n });
     assert.equal(protocol.decodeU32(payload), 0x0102_0304);
   }
 });

@@ -47,6 +47,35 @@ Deno.test("frames survive being cut anywhere", () => {
   }));
 });
 
+Deno.test("of a type that is a stream, what has come is a frame, and nothing is kept back", () => {
+  const chunks = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 8 });
+  const cuts = fc.array(fc.integer({ min: 1, max: 64 }));
+  fc.assert(fc.property(chunks, cuts, (all, sizes) => {
+    const exit = encodeFrame(FRAME.exit, 2, new Uint8Array(5));
+    const frames = all.flatMap((chunk) => [...encodeFrame(FRAME.stdout, 1, chunk), ...exit]);
+    const bytes = Uint8Array.from(frames);
+    const decode = createDecoder(FRAME.stdout);
+    const seen: number[] = [];
+    let exits = 0;
+    for (let at = 0, i = 0; at < bytes.length; i++) {
+      const size = sizes[i] ?? 1000;
+      for (const { type, run, payload } of decode(bytes.subarray(at, at + size))) {
+        if (type === FRAME.stdout) seen.push(run, ...payload);
+        else exits += payload.length;
+      }
+      at += size;
+    }
+    assert.deepEqual(seen.filter((byte) => byte !== 1), all.flatMap((c) => [...c]).filter(notOne));
+    assert.equal(exits, 5 * all.length);
+  }));
+  const decode = createDecoder(FRAME.stdout);
+  const frame = encodeFrame(FRAME.stdout, 3, Uint8Array.of(1, 2, 3));
+  assert.deepEqual(decode(frame.subarray(0, HEADER_BYTES + 1)).map((f) => [...f.payload]), [[1]]);
+  assert.deepEqual(decode(frame.subarray(HEADER_BYTES + 1)).map((f) => [...f.payload]), [[2, 3]]);
+});
+
+const notOne = (byte: number) => byte !== 1;
+
 Deno.test("a decoder takes no oversized frame and no reserved bits, and never hangs", () => {
   const header = new Uint8Array(HEADER_BYTES);
   new DataView(header.buffer).setUint32(0, CHUNK_BYTES_MAX + 1, true);

@@ -66,7 +66,7 @@ export interface Run {
   extend(ms: number): void;
   /**
    * When its time began, on the clock of `performance.now()`. It moves while the sandbox that the
-   * run has to wait for is starting.
+   * run has to wait for is starting, and by the time for which it waits for its caller.
    */
   begun(): number;
 }
@@ -90,11 +90,13 @@ export interface LiveRun extends Run {
   readonly overdueAt: number;
   /** Its sandbox is ready: it begins now. */
   begin(): void;
-  /** The next bytes of stdout. */
-  receive(bytes: Uint8Array): void;
+  /** The next bytes of stdout: a copy is kept, unless they are the run's from now on. */
+  receive(bytes: Uint8Array, isGiven?: boolean): void;
   keepStderr(bytes: Uint8Array): void;
   noteEgress(event: EgressEvent): void;
   allowStdin(credit: number): void;
+  /** It has waited for its caller, which is none of its time. */
+  noteWaited(ms: number): void;
   exit(exit: Exit): void;
   /** Our side failed: the record and the output fail with `error`. */
   fail(error: KhachapuriError): void;
@@ -118,12 +120,8 @@ export function createRun(
   let allowedMs = input.isServer ? Infinity : input.limits.timeoutMs;
   const kill = () => void (over || send(encodeBare(FRAME.kill, index)));
   const output = createOutput((bytes) => send(encodeCredit(index, bytes)), kill);
-  const stdin = createStdin(index, {
-    source: input.stdin,
-    send,
-    isOver: () => over,
-    onBroken: kill,
-  });
+  const isOver = () => over;
+  const stdin = createStdin(index, { source: input.stdin, send, isOver, onBroken: kill });
   const end = (error: KhachapuriError | null) => {
     over = true;
     stdin.stop();
@@ -152,14 +150,18 @@ export function createRun(
       run.overdueAt += ms;
       send(encodeExtend(index, ms));
     },
-    receive(bytes: Uint8Array) {
+    receive(bytes: Uint8Array, isGiven = false) {
       report.noteStdout(bytes.length);
-      output.receive(bytes);
+      output.receive(bytes, isGiven);
     },
     keepStderr: report.keepStderr,
     allowStdin(credit: number) {
       report.noteStdin(credit);
       stdin.allow(credit);
+    },
+    noteWaited(ms: number) {
+      begunAt += ms;
+      run.overdueAt += ms;
     },
     noteEgress: (event: EgressEvent) => egress?.note(event),
     fail,

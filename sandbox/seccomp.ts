@@ -4,7 +4,7 @@
  *
  * The kernel compiles a filter each time it is installed. So that no run waits for that (`deno task
  * bench sandbox`, row "khachapuri, whole request"), it is installed once, in the sandbox's init,
- * and all that init starts inherits it. Init itself needs three calls that no program may make. The
+ * and all that init starts inherits it. Init itself needs some calls that no program may make. The
  * filter allows them when an argument that the kernel does not read holds a secret: a random number
  * that init is told in its set-up and that no program can read in init's memory. A program that
  * guessed it would still lack the capabilities that these calls ask for; only a user namespace asks
@@ -212,6 +212,19 @@ function secretCheck(secret: bigint, otherwise: number): Instruction[] {
   ];
 }
 
+/** What CHECKS has of fcntl, but that init may widen the pipes of its programs (init/pipes.h). */
+function fcntlCheck(secret: bigint): Instruction[] {
+  const bySecret = secretCheck(secret, errno(EPERM));
+  const toLast = bySecret.length - 1;
+  return [
+    load(offsetOfArgument(1)),
+    jump(JUMP_EQUAL, F_SETLEASE, toLast + 2, 0),
+    jump(JUMP_EQUAL, F_NOTIFY, toLast + 1, 0),
+    jump(JUMP_EQUAL, F_SETPIPE_SZ, 0, toLast - 1),
+    ...bySecret,
+  ];
+}
+
 /** Refuses a user namespace whatever the secret: init makes none. */
 const NO_USER_NAMESPACE = [
   load(offsetOfArgument(0)),
@@ -244,6 +257,7 @@ function verdictsOf(options: FilterOptions, lists: Lists): Map<number, Instructi
       optionCheck([SO_BINDTODEVICE, SO_BINDTOIFINDEX, SO_PASSPIDFD]),
     );
   }
+  if (secret !== null) verdicts.set(checked.fcntl, fcntlCheck(secret));
   const checks = new Map<number, Instruction[]>();
   for (const number of secret === null ? [] : Object.values(initOnly)) {
     const [{ k: otherwise }] = (verdicts.get(number) ?? UNKNOWN) as [Instruction];

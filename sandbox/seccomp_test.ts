@@ -149,6 +149,16 @@ testEach(
 );
 
 testEach(
+  "init widens pipes by the secret, which lets fcntl do nothing else",
+  ({ checked, verdict }) => {
+    const shown = (command: bigint) => verdict(checked.fcntl, 0n, command, 0n, 0n, 0n, SECRET);
+    assert.equal(shown(1031n), ALLOW);
+    for (const command of [1024n, 1026n]) assert.equal(shown(command), EPERM);
+    assert.equal(verdict(checked.fcntl, 0n, 1031n, 0n, 0n, 0n, SECRET ^ 1n), EPERM);
+  },
+);
+
+testEach(
   "the secret makes no user namespace by unshare, and is compared without a branch",
   ({ initOnly, filter, call, verdict }) => {
     const shown = (flags: bigint) => verdict(initOnly.unshare, flags, 0n, 0n, 0n, 0n, SECRET);

@@ -56,6 +56,11 @@ export interface SessionEvents {
   onServerFrame?(frame: Frame): boolean;
 }
 
+/** What is read of a sandbox at once: most answers fit in, */
+const READ_BYTES = 64 * 1024;
+/** and so much of what is larger. */
+const LARGE_READ_BYTES = CHUNK_BYTES_MAX;
+
 const NOTHING_USED: EgressUsage = { connections: 0, sentBytes: 0, receivedBytes: 0 };
 
 export class Session {
@@ -141,16 +146,19 @@ export class Session {
   }
 
   async #read(): Promise<void> {
-    const decode = createDecoder();
-    // One buffer serves all reads, so a run copies what it keeps of a payload.
+    const decode = createDecoder(FRAME.stdout);
     const reader = this.#child.stdout.getReader({ mode: "byob" });
-    let buffer = new Uint8Array(CHUNK_BYTES_MAX);
+    let buffer = new Uint8Array(READ_BYTES);
     try {
       for (;;) {
+        const size = buffer.length;
         const { value, done } = await reader.read(buffer);
         if (done) break;
-        for (const frame of decode(value)) this.#dispatch(frame);
-        buffer = new Uint8Array(value.buffer);
+        // One buffer serves many reads, so a run copies what it keeps of a payload. What fills it
+        // is not copied: another one takes its place, of the size that much is read with.
+        const isFilled = value.length > size / 2;
+        for (const frame of decode(value)) this.#dispatch(frame, isFilled);
+        buffer = isFilled ? new Uint8Array(LARGE_READ_BYTES) : new Uint8Array(value.buffer);
       }
     } catch (thrown) {
       this.#isEndedByUs ||= !(thrown instanceof KhachapuriError);
@@ -159,16 +167,18 @@ export class Session {
     }
   }
 
-  #dispatch(frame: Frame): void {
+  /** @param isGiven whether the payload's bytes are read into no more */
+  #dispatch(frame: Frame, isGiven: boolean): void {
     // Which limits cgroups enforce has been asked before: prepareHost in native.ts.
     if (frame.type === FRAME.ready) return this.#begin(frame);
     if (frame.type === FRAME.egress) return this.#noteEgress(decodeEvent(frame.payload));
     if (this.#events.onServerFrame?.(frame)) return;
     const run = this.#runs[frame.run];
     if (!run) throw malformed();
-    if (frame.type === FRAME.stdout) run.receive(frame.payload);
+    if (frame.type === FRAME.stdout) run.receive(frame.payload, isGiven);
     else if (frame.type === FRAME.stderr) run.keepStderr(frame.payload);
     else if (frame.type === FRAME.stdinCredit) run.allowStdin(decodeU32(frame.payload));
+    else if (frame.type === FRAME.waited) run.noteWaited(decodeU32(frame.payload));
     else if (frame.type === FRAME.exit) this.#finish(run, frame);
     else throw malformed();
   }

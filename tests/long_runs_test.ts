@@ -128,9 +128,10 @@ while :; do head -c 500000 /dev/zero; sleep 0.05; done
     const ended = market.logged("run ended");
     using caller = await Deno.connect({ hostname: url.hostname, port: Number(url.port) });
     await caller.write(new TextEncoder().encode(`GET /${flood} HTTP/1.1\r\nHost: a\r\n\r\n`));
-    assert.match(String((await ended).reason), /the caller took nothing of the answer for \d s/);
+    assert.match(String((await ended).reason), /the caller took nothing of the answer for \d+ s/);
+    // What it does not take stops the run's clock, so that it pays for what came before alone.
     const { charged } = endings(market, deploymentLane(spec.id));
-    assert.ok(charged >= 2 && charged < 15, String(charged));
+    assert.ok(charged >= 1 && charged < 15, String(charged));
     await assert.rejects(async () => {
       while (await caller.read(new Uint8Array(1 << 20)) !== null);
       throw new Error("half an answer ended as a whole one does");

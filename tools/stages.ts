@@ -63,6 +63,7 @@ const LONGEST = [
   "tests/growth_counts_test.ts",
   "tests/up_test.ts",
   "tests/chaos_test.ts",
+  "tests/slow_callers_test.ts",
   "tests/exact_weather_test.ts",
   "tests/exact_chaos_test.ts",
   "tests/wire/wire_test.ts",

@@ -1,5 +1,6 @@
 #include "input.h"
 #include "descriptors.h"
+#include "pipes.h"
 #include "sys.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@ enum { SIZE = sizeof(struct frame_header) + START_BYTES_MAX + CHUNK_BYTES_MAX };
 static struct {
   uint8_t *bytes;
   size_t used;
+  bool is_wide; /* the channel */
 } input;
 
 _Noreturn void protocol_error(const char *what) {
@@ -35,6 +37,7 @@ void input_read(void (*handle)(const struct frame_header *header, uint8_t *paylo
   if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
   if (got <= 0) _exit(0);
   input.used += (size_t)got;
+  if ((size_t)got >= PIPE_BYTES) pipe_widen(&input.is_wide, CHANNEL_IN);
   size_t at = 0;
   while (input.used - at >= sizeof(struct frame_header)) {
     struct frame_header header;
@@ -51,4 +54,7 @@ void input_read(void (*handle)(const struct frame_header *header, uint8_t *paylo
 
 bool input_is_empty(void) { return input.used == 0; }
 
-void input_release(void) { release_pages(input.bytes, SIZE); }
+void input_release(void) {
+  release_pages(input.bytes, SIZE);
+  pipe_narrow(&input.is_wide, CHANNEL_IN);
+}

@@ -4,6 +4,7 @@
  * supervisor is gone, and the kernel then kills every run.
  */
 #include "inside.h"
+#include "callers_time.h"
 #include "calls.h"
 #include "confine.h"
 #include "descriptors.h"
@@ -12,6 +13,7 @@
 #include "input.h"
 #include "network.h"
 #include "output.h"
+#include "pipes.h"
 #include "share.h"
 #include "sys.h"
 #include "usage.h"
@@ -93,6 +95,7 @@ static void handle_setup(uint8_t *payload, size_t length) {
     ingress_open(inside.settings.listen);
     slots_ask_freezer(&inside.slots);
   }
+  pipes_filtered(inside.settings.secret);
   inside.sessions = (struct sessions){
       .listener = install_filter(&inside.settings.filter),
       .shared_out = inside.slots.controllers & CONTROLLER_CPU,
@@ -228,10 +231,7 @@ static nfds_t fill_polled(struct pollfd *polled, struct run **owners, uint64_t *
 /* ---- time ---- */
 
 /* The sooner of two times in milliseconds, of which -1 is never. */
-static int sooner(int64_t a, int64_t b) {
-  if (a < 0 || b < 0) return (int)(a < 0 ? b : a);
-  return (int)(a < b ? a : b);
-}
+static int sooner(int64_t a, int64_t b) { return (int)(a < 0 || (b >= 0 && b < a) ? b : a); }
 
 /* Milliseconds until something has to be done that no descriptor announces; -1: nothing. */
 static int timeout_ms(void) {
@@ -252,6 +252,7 @@ static int timeout_ms(void) {
   int left = inside.released ? -1 : RELEASE_AFTER_MS;
   int64_t due = nearest - now > INT_MAX ? -1 : (int64_t)(nearest - now);
   if (lives) left = sooner(due, sooner(watch, freeze_watch(&inside)));
+  left = sooner(left, callers_time_due(&inside));
   left = sooner(left, ingress_tidy());
   if (keepers_exiting()) left = sooner(left, REAP_WITHIN_MS);
   return starting ? sooner(left, CLOSE_WITHIN_MS) : left;
@@ -280,12 +281,15 @@ static void end_overdue(void) {
 }
 
 static void dispatch(const struct pollfd *polled, struct run **owners, nfds_t count) {
-  if (polled[POLL_SUPERVISOR].revents) _exit(0);
-  for (nfds_t i = POLL_RUNS; i < count; i += 3) {
+  static nfds_t turn; /* all begin with another: the first ones would leave the others no room */
+  for (nfds_t k = POLL_RUNS; k < count; k += 3) {
+    nfds_t i = POLL_RUNS + (k - POLL_RUNS + 3 * turn) % (count - POLL_RUNS);
     if (polled[i].revents) run_read_stdout(owners[i]);
     if (polled[i + 1].revents) run_read_stderr(owners[i]);
     if (polled[i + 2].revents) run_feed(owners[i]);
   }
+  turn++;
+  if (polled[POLL_SUPERVISOR].revents) _exit(0);
   if (polled[POLL_RELAY].revents) calls_hear(&inside);
   if (polled[POLL_DONE].revents) collect_finished();
   if (polled[POLL_SESSIONS].revents & POLLIN) sessions_take(&inside.sessions);
@@ -325,7 +329,6 @@ static int wait_for_events(struct pollfd *polled, nfds_t count, uint64_t held_us
 static bool is_delivered(const struct run *run) {
   return !inside.settings.listen || !run->dead || ingress_end();
 }
-
 static void tell_let_in(void) {
   for (uint32_t i = ingress_let_in(); i > 0 && output_room() > OUTPUT_RESERVE; i--) {
     output_begin();
@@ -343,6 +346,7 @@ static void serve(void) {
     /* No descriptor tells of what a turn has left. */
     if (polled[POLL_INGRESS].revents || ingress_tidy() == 0) ingress_serve();
     if (ready > 0) dispatch(polled, owners, count);
+    callers_time_look(&inside);
     end_overdue();
     calls_settle(&inside);
     for (uint32_t i = 0; i < inside.runs; i++) {
@@ -382,8 +386,7 @@ int inside_main(void) {
   seal_mounts();
   drop_rights();
   if (fcntl(SUPERVISOR, F_SETFD, FD_CLOEXEC)) fatal("no supervisor");
-  fcntl(RELAY, F_SETFD, FD_CLOEXEC);
-  fcntl(INGRESS, F_SETFD, FD_CLOEXEC);
+  for (int fd = RELAY; fd <= INGRESS; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
   inside.has_one_share = sessions_share();
   /* Runs without cgroups of their own must not see the machine's. */
   if (!slots_open(&inside.slots, SUPERVISOR) && unshare(CLONE_NEWCGROUP)) fatal("cgroup namespace");

@@ -1,5 +1,6 @@
 #include "output.h"
 #include "descriptors.h"
+#include "pipes.h"
 #include "sys.h"
 
 #include <errno.h>
@@ -8,7 +9,8 @@
 
 static struct {
   size_t start, end; /* of what the provider has not taken */
-  uint8_t bytes[512u * 1024u];
+  bool is_wide;      /* the channel */
+  uint8_t bytes[1024u * 1024u];
 } out;
 
 size_t output_room(void) { return sizeof out.bytes - out.end; }
@@ -19,6 +21,7 @@ void output_commit(uint8_t type, uint32_t run, size_t length) {
   struct frame_header header = {(uint32_t)length, type, 0, (uint16_t)run};
   memcpy(out.bytes + out.end, &header, sizeof header);
   out.end += sizeof header + length;
+  if (length >= PIPE_BYTES) pipe_widen(&out.is_wide, CHANNEL_OUT);
 }
 
 bool output_is_empty(void) { return out.end == 0; }
@@ -40,4 +43,7 @@ void output_flush(void) {
   }
 }
 
-void output_release(void) { release_pages(out.bytes, sizeof out.bytes); }
+void output_release(void) {
+  release_pages(out.bytes, sizeof out.bytes);
+  pipe_narrow(&out.is_wide, CHANNEL_OUT);
+}

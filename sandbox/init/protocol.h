@@ -11,13 +11,13 @@
 
 #define PROTOCOL_VERSION 7u
 #define RUNS_MAX 64u
-#define CHUNK_BYTES_MAX (64u * 1024u)
+#define CHUNK_BYTES_MAX (256u * 1024u)
 #define START_BYTES_MAX (1024u * 1024u)
 #define STRINGS_MAX 4096u
 #define RLIMITS_MAX 16u
 #define FILTER_INSTRUCTIONS_MAX 4096u
-#define STDIN_WINDOW_BYTES (64u * 1024u)
-#define STDOUT_WINDOW_BYTES (256u * 1024u)
+#define STDIN_WINDOW_BYTES (256u * 1024u)
+#define STDOUT_WINDOW_BYTES (512u * 1024u)
 
 /* Bits in a START's `flags`. */
 #define START_HAS_STDIN 1u
@@ -48,6 +48,7 @@ enum frame_type {
   FRAME_EGRESS = 21,
   FRAME_USAGE = 22,
   FRAME_LISTENING = 23,
+  FRAME_WAITED = 24,
 };
 
 /* Stands before each payload. */
@@ -109,6 +110,11 @@ struct credit_payload {
 
 /* EXTEND: the run may take so much longer. */
 struct extend_payload {
+  uint32_t ms;
+};
+
+/* WAITED: for so much longer the run has waited for its caller, which is none of its time. */
+struct waited_payload {
   uint32_t ms;
 };
 

@@ -3,6 +3,7 @@
 #include "inside.h"
 #include "listening.h"
 #include "output.h"
+#include "pipes.h"
 #include "sys.h"
 #include "unwaited.h"
 
@@ -158,6 +159,7 @@ static int64_t write_stdin(struct run *run, const uint8_t *bytes, uint32_t lengt
     if (sent < 0) return -1;
     done += (uint32_t)sent;
   }
+  if (done >= PIPE_BYTES) pipe_widen(&run->in_is_wide, run->in);
   run->stdin_bytes += done;
   run->unreported += done;
   return done;
@@ -268,6 +270,7 @@ void run_read_stdout(struct run *run) {
     return;
   }
   if (run->dead) run->out_left -= (int)got;
+  else if (got >= PIPE_BYTES) pipe_widen(&run->out_is_wide, run->out);
   size_t room = smaller(run->settings->stdout_bytes_max - run->stdout_bytes, (uint64_t)got);
   run->stdout_bytes += room;
   run->credit -= (uint32_t)smaller(run->credit, room);

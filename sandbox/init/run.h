@@ -13,6 +13,7 @@ struct run {
   enum cause cause;
   struct keeper *keeper; /* NULL: it could not be started */
   int in, out, err;      /* our ends of the program's pipes; -1 when closed */
+  bool in_is_wide, out_is_wide;
   int program_ends[3];   /* open until the program has its own copies */
   struct command *command;
   struct outcome outcome;
@@ -23,6 +24,10 @@ struct run {
   uint32_t unreported;    /* stdin bytes that the program took since the last STDIN_CREDIT */
   uint64_t held_until_us; /* 0: it has printed nothing yet */
   uint64_t begun_ms, deadline_ms;
+  uint64_t waits_since_us; /* for its caller (callers_time.h); 0: it does not */
+  uint64_t measured_us;    /* when its processor time was looked at in this wait; 0: not yet */
+  uint64_t computed_us;    /* what that was */
+  uint64_t waited_us;      /* of which the provider has not been told */
   uint64_t kill_ms; /* once it is being ended: when its keeper has had time enough */
   uint64_t stdin_bytes, stdout_bytes, stderr_bytes;
   struct used used;

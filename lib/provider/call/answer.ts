@@ -50,6 +50,7 @@ export async function answerRun(
   }
   const trailers = trailersOf(call, response);
   const whole = trailers ? null : await readShort(relay);
+  if (whole === null) relay.stream();
   const answer = { status, headers, body: whole ?? relay, bodyBytes };
   return await timed(call, started, trailers ? { ...answer, trailers } : answer);
 }
@@ -284,13 +285,21 @@ class OutputRelay implements Relay {
   #first: Uint8Array | null;
   /** What is to be read again. */
   #again: Uint8Array[] = [];
+  /** Rejects when its caller is too slow to be waited for. */
+  readonly #lost = Promise.withResolvers<never>();
 
   constructor(private readonly parts: RelayParts) {
     this.#first = parts.first;
+    this.#lost.promise.catch(() => {}); // Whoever asks for the end is told.
+  }
+
+  /** From now on its caller may be waited for. */
+  stream(): void {
+    this.parts.started.uptake.watch(this.#lost.reject);
   }
 
   get ended(): Promise<void> {
-    return endOf(this.parts.started);
+    return Promise.race([endOf(this.parts.started), this.#lost.promise]);
   }
 
   isComplete(): boolean {
@@ -302,7 +311,7 @@ class OutputRelay implements Relay {
     const { uptake } = this.parts.started;
     uptake.take();
     const chunk = this.#again.shift() ?? await this.#readOn();
-    if (chunk) uptake.hand();
+    if (chunk) uptake.hand(chunk.length);
     return chunk;
   }
 
@@ -318,7 +327,7 @@ class OutputRelay implements Relay {
     }
     call.kill();
     await response.cancel();
-    await this.#end(null, false);
+    await this.#end(this.parts.started.uptake.failure(), false);
   }
 
   async #readOn(): Promise<Uint8Array | null> {
@@ -343,6 +352,7 @@ class OutputRelay implements Relay {
   }
 
   #end(error: KhachapuriError | null, isWhole: boolean): Promise<boolean> {
+    this.parts.started.uptake.unwatch();
     const { account, transcript, first, response: { status, hasHead } } = this.parts;
     return account.end({ status, error, beginning: hasHead ? null : first, transcript, isWhole });
   }

@@ -34,7 +34,7 @@ import { withCreditsMax } from "./run_credits.ts";
 import type { Slot } from "./taken_slot.ts";
 import { assertServed } from "./unserved.ts";
 import { askedTiming, type CallTiming } from "./timing.ts";
-import { Uptake } from "./uptake.ts";
+import { callersClock, Uptake } from "./uptake.ts";
 import type { Waiting } from "./waiting_room.ts";
 
 /** A call as it arrived. */
@@ -245,6 +245,7 @@ export class Call {
       bytesMax: this.parts.gate.requestBytes,
       isHashed: this.bill.source === "caller",
       onFailure: () => this.kill(),
+      clock: callersClock,
     });
     this.timing?.lap("queue");
     const taken = lease.take();

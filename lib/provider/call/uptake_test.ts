@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { CALLER_PATIENCE_MS } from "../../limits_of_callers.ts";
 import { UNTAKEN_MS_MIN, Uptake } from "./uptake.ts";
 
 function open(creditMs: number) {
@@ -35,4 +36,37 @@ Deno.test("a hiccup of the network ends no run, be its credits short", () => {
   uptake.assertTaken();
   clock.now = UNTAKEN_MS_MIN;
   assert.throws(() => uptake.assertTaken(), { code: "program_timeout" });
+});
+
+Deno.test("who is too slow for too long is told of once, and nobody is once the answer is over", () => {
+  const { clock, uptake } = open(1_000);
+  const due: (() => void)[] = [];
+  const looks = {
+    after(ms: number, callback: () => void) {
+      due.push(callback);
+      assert.equal(ms, 1_000);
+      return () => void due.splice(due.indexOf(callback), 1);
+    },
+  };
+  const lost: string[] = [];
+  uptake.watch((why) => lost.push(`${why.code}: ${why.shortMessage}`), looks);
+  const look = () => {
+    clock.now += 1_000;
+    due.shift()!();
+  };
+  for (let taken = 0; taken < 30; taken++) {
+    uptake.hand(128 * 1024);
+    look();
+    uptake.take();
+  }
+  assert.deepEqual([lost, uptake.failure()], [[], null]);
+  uptake.hand(1);
+  for (let ms = 0; ms < CALLER_PATIENCE_MS; ms += 1_000) look();
+  assert.deepEqual(lost, ["program_timeout: the caller took nothing of the answer for 15 s"]);
+  assert.equal(uptake.failure()?.code, "program_timeout");
+  assert.equal(due.length, 0);
+  const over = open(1_000).uptake;
+  over.watch(() => assert.fail("it was told of"), looks);
+  over.unwatch();
+  assert.equal(due.length, 0);
 });

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Hex } from "viem";
 import { type ByteSource, chunksSource } from "../../byte_source.ts";
+import type { Clock } from "../../clock.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import {
   BODY_REST_TIMEOUT_MS,
@@ -10,6 +11,7 @@ import {
   WHOLE_BODY_BYTES_MAX,
 } from "../../limits.ts";
 import { within } from "../../within.ts";
+import { Patience } from "./patience.ts";
 
 export interface RequestBody {
   readonly source: ByteSource | null;
@@ -28,9 +30,14 @@ export interface Metering {
   /** The most that it may have. */
   readonly bytesMax: number;
   readonly isHashed: boolean;
-  /** Called once when more than that has come in, or it breaks off. */
+  /** Called once when more than that has come in, it breaks off, or comes too slowly. */
   onFailure(): void;
+  /** Where its pace is looked at; somebody else's matter unless given. */
+  readonly clock?: Clock;
 }
+
+/** How often a sender's pace is looked at, ms. */
+const LOOK_MS = 1_000;
 
 /** sha256 of no bytes. */
 const NO_BYTES: Hex = `0x${createHash("sha256").digest("hex")}`;
@@ -38,16 +45,18 @@ const NO_BYTES: Hex = `0x${createHash("sha256").digest("hex")}`;
 /** Meters a body that may not say its length. */
 export function meterBody(
   body: ByteSource | null,
-  { bytesMax, isHashed, onFailure }: Metering,
+  { bytesMax, isHashed, onFailure, clock }: Metering,
 ): RequestBody {
   const digest = isHashed && body !== null ? createHash("sha256") : null;
   let failure: KhachapuriError | null = null;
   let bytes = 0;
   let isWhole = body === null;
+  const pace = clock && body ? watchPace(clock, (why) => fail(tooSlow(why))) : null;
 
   function fail(thrown: unknown): KhachapuriError {
     if (failure) return failure;
     failure = asKhachapuriError(thrown);
+    pace?.stop();
     onFailure();
     body!.cancel();
     return failure;
@@ -55,11 +64,16 @@ export function meterBody(
 
   async function next(): Promise<Uint8Array | null> {
     if (failure) throw failure;
+    pace?.wait();
     const chunk = await body!.read().catch((thrown) => {
       throw fail(thrown);
     });
+    pace?.moved(chunk?.length ?? 0);
+    // Who was given up for its pace has not come to its end.
+    if (failure) throw failure;
     if (chunk === null) {
       isWhole = true;
+      pace?.stop();
       return null;
     }
     bytes += chunk.length;
@@ -76,7 +90,10 @@ export function meterBody(
     source: body && {
       read: next,
       // A program that reads no more leaves the rest to the hash.
-      cancel: () => digest ? undefined : body.cancel(),
+      cancel() {
+        pace?.stop();
+        if (!digest) body.cancel();
+      },
     },
     isWhole: () => digest === null || isWhole,
     failure: () => failure,
@@ -88,6 +105,29 @@ export function meterBody(
       body!.cancel();
       return null;
     },
+  };
+}
+
+interface Pace {
+  wait(): void;
+  moved(bytes: number): void;
+  stop(): void;
+}
+
+/** Of a body; a program that asks for no more of it waits for nobody. */
+function watchPace(clock: Clock, onSlow: (why: string) => void): Pace {
+  const patience = new Patience("sent the request body", () => clock.now());
+  let stop = () => {};
+  const look = () => {
+    const why = patience.end();
+    if (why === null) stop = clock.after(LOOK_MS, look);
+    else onSlow(why);
+  };
+  stop = clock.after(LOOK_MS, look);
+  return {
+    wait: () => patience.wait(),
+    moved: (bytes) => patience.moved(bytes),
+    stop: () => stop(),
   };
 }
 
@@ -161,7 +201,7 @@ export function createBodyReader(
         digest.update(chunk);
         chunks.push(chunk);
       }
-      if (isLate) throw tooSlow();
+      if (isLate) throw tooSlow("the request body did not arrive in time");
     } catch (error) {
       free();
       throw error;
@@ -175,8 +215,10 @@ export function createBodyReader(
   };
 }
 
-function tooSlow(): KhachapuriError {
-  return new KhachapuriError("invalid_input", "the request body did not arrive in time");
+function tooSlow(why: string): KhachapuriError {
+  return new KhachapuriError("invalid_input", why, {
+    hints: ["what came of it is not taken for the whole; send it again"],
+  });
 }
 
 function tooManyBodies(): KhachapuriError {

@@ -121,3 +121,30 @@ Deno.test("a body that is held whole is bounded by itself, however much may stre
     (await read(whole(limit), PAYER, limit)).free();
   }
 });
+
+Deno.test("a body that nobody sends is given up, and what came of it is no whole one", async () => {
+  const time = { now: 0, looks: [] as (() => void)[] };
+  const clock = {
+    now: () => time.now,
+    after(_ms: number, callback: () => void) {
+      time.looks.push(callback);
+      return () => void time.looks.splice(time.looks.indexOf(callback), 1);
+    },
+  };
+  const pending = Promise.withResolvers<Uint8Array | null>();
+  const source = { read: () => pending.promise, cancel: () => pending.resolve(null) };
+  let failures = 0;
+  const metering = { bytesMax: 10, isHashed: false, onFailure: () => failures++, clock };
+  const body = meterBody(source, metering);
+  const look = () => {
+    time.now += 1_000;
+    time.looks.shift()!();
+  };
+  for (let second = 0; second < 60; second++) look(); // Nobody waits for it.
+  const read = body.source!.read();
+  for (let second = 0; second < 15; second++) look();
+  const why = { code: "invalid_input", message: /sent nothing of the request body for 15 s/ };
+  await assert.rejects(read, why);
+  assert.deepEqual([failures, time.looks.length], [1, 0]);
+  await assert.rejects(body.source!.read(), why);
+});

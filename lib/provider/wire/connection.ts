@@ -17,6 +17,8 @@ export interface Waiting {
   begin(): void;
   /** Whether all of it has come. */
   isWhole(): boolean;
+  /** Of its body, as its head says; none where it does not say. */
+  readonly bodyBytes?: number;
 }
 
 /**
@@ -108,7 +110,7 @@ export class Connection implements Line {
    */
   queue(waiting: Waiting): void {
     if (this.#isLast) return;
-    this.#reading?.noteRequest();
+    this.#reading?.noteRequest(waiting.bodyBytes);
     this.#waiting.push(waiting);
     if (this.#state === "new" || this.#state === "idle") this.#beginSoon();
     if (this.#waiting.length < PIPELINED_REQUESTS_MAX || this.#isPaused) return;

@@ -56,6 +56,7 @@ export function serveHttp1(
     connection?.queue({
       begin: () => void exchange(parts, arrived),
       isWhole: () => message.complete,
+      bodyBytes: bodyBytesOf(message),
     });
   };
   const shake = (message: IncomingMessage, connection: Connection, ahead: Uint8Array) => {
@@ -102,6 +103,22 @@ export function serveHttp1(
     parts.onUnread?.(reason);
     refuse(socket, reason);
   });
+}
+
+const LENGTH = "content-length";
+
+/**
+ * The length of a body that has one: its bytes then mean nothing to the parser, which takes no head
+ * with a Transfer-Encoding beside it (RFC 9112 section 6.1). `headers` would be made for it.
+ */
+function bodyBytesOf({ rawHeaders }: IncomingMessage): number {
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!;
+    if (name.length === LENGTH.length && name.toLowerCase() === LENGTH) {
+      return Number(rawHeaders[at + 1]);
+    }
+  }
+  return 0;
 }
 
 /** What a handshake's connection is handed over as, of which the server knows no more. */

@@ -8,6 +8,8 @@ import { type Pace, type Reader, TURN_MS, Usage } from "./pace.ts";
 
 /** Bytes handed over at once: in chunks or frames of one byte they take less than a millisecond. */
 export const PART_BYTES = { http1: 8 * 1024, http2: 1024 } as const;
+/** Of a body that says its length so many: a parser looks at none of its bytes. */
+export const PLAIN_PART_BYTES = 256 * 1024;
 
 /** The system's side of a socket; node has no name for it. */
 interface Handle {
@@ -46,6 +48,8 @@ export class Reading implements Reader {
   #isHanding = false;
   #isReadingBelow = true;
   #isOver = false;
+  /** Bytes behind what was handed over that are a body's, whatever they are. */
+  #plainBytes = 0;
   readonly #pause: () => void;
   readonly #resume: () => void;
 
@@ -78,9 +82,13 @@ export class Reading implements Reader {
     nextTick(() => this.#start());
   }
 
-  /** What was handed over was a request. */
-  noteRequest(): void {
+  /**
+   * What was handed over was a request.
+   * @param bodyBytes the length that its head says of its body; some may have come with the head
+   */
+  noteRequest(bodyBytes = 0): void {
     this.options.pace.excuse(this);
+    this.#plainBytes = Math.max(0, bodyBytes - this.#partBytes);
   }
 
   /** What comes is `listener`'s from now on, who does not parse it: parts need not be small. */
@@ -159,10 +167,12 @@ export class Reading implements Reader {
 
   #handPart(): void {
     const [first] = this.#rest;
-    const partBytes = this.#partBytes;
+    const plainBytes = Math.min(this.#plainBytes, PLAIN_PART_BYTES);
+    const partBytes = Math.max(this.#partBytes, plainBytes);
     if (first!.length <= partBytes) this.#rest.shift();
     else this.#rest[0] = first!.subarray(partBytes);
     const bytes = first!.subarray(0, partBytes);
+    this.#plainBytes = Math.max(0, this.#plainBytes - bytes.length);
     const part = this.options.pass?.(bytes) ?? bytes;
     if (part.length === 0) return;
     this.handed += part.length;

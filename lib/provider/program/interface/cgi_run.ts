@@ -35,6 +35,8 @@ export class CgiRun implements ProgramRun {
   /** When the last run is over at the latest, on the clock of `performance.now()`. */
   #until: number;
   #run: Run;
+  /** When the run's time seemed to begin as it was started; it moves as it waits for its caller. */
+  #begunAt = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #isKilled = false;
   /** Whether the time was over in the run that is now. */
@@ -110,16 +112,23 @@ export class CgiRun implements ProgramRun {
     });
     // Of itself it would have the time of one credit.
     if (left > limits.timeoutMs) this.#run.extend(Math.ceil(left - limits.timeoutMs));
+    this.#begunAt = this.#run.begun();
     this.#records.push(this.#run.record);
     if (this.#isKilled || this.#isLate) this.#run.kill();
   }
 
   #endInTime(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#endLate(), this.#until - performance.now());
+    this.#timer = setTimeout(() => this.#endLate(), this.#leftMs());
+  }
+
+  #leftMs(): number {
+    const waitedMs = this.#begunAt === 0 ? 0 : this.#run.begun() - this.#begunAt;
+    return this.#until + waitedMs - performance.now();
   }
 
   #endLate(): void {
+    if (this.#leftMs() > 1) return this.#endInTime();
     this.#isLate = true;
     this.#run.kill();
   }

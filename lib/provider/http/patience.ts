@@ -1,0 +1,67 @@
+/**
+ * How long a caller may be waited for whose bytes come or go slowly. The wait is the caller's time
+ * and no program's (sandbox/init/callers_time.h), but it holds a slot and memory: so a caller has
+ * to move on at a pace, and may stand still for a while now and then.
+ */
+import {
+  CALLER_PACE_BYTES_MIN,
+  CALLER_PATIENCE_MS,
+  CALLER_WAIT_MS_MAX,
+} from "../../limits_of_callers.ts";
+
+/** What is waited for: that an answer is taken, or a body sent. */
+export type Awaited = "took the answer" | "sent the request body";
+
+export class Patience {
+  /** What is left of it, ms: waiting uses it up, and bytes bring it back. */
+  #leftMs = CALLER_PATIENCE_MS;
+  #waitedMs = 0;
+  /** Since when the next bytes are waited for; null: nobody waits. */
+  #since: number | null = null;
+
+  /** @param now a clock that does not go back, ms */
+  constructor(
+    private readonly awaited: Awaited,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** From now on the next bytes are waited for. */
+  wait(): void {
+    this.#since ??= this.now();
+  }
+
+  /** So many have moved, and nobody waits. */
+  moved(bytes: number): void {
+    const waitedMs = this.waitingMs();
+    this.#since = null;
+    this.#waitedMs += waitedMs;
+    const earnedMs = bytes * 1_000 / CALLER_PACE_BYTES_MIN;
+    this.#leftMs = Math.min(CALLER_PATIENCE_MS, this.#leftMs - waitedMs + earnedMs);
+  }
+
+  /** For how long the next bytes have been waited for, ms. */
+  waitingMs(): number {
+    return this.#since === null ? 0 : this.now() - this.#since;
+  }
+
+  /** Why it is over, in words; null while it is not. */
+  end(): string | null {
+    const waitingMs = this.waitingMs();
+    if (this.#waitedMs + waitingMs >= CALLER_WAIT_MS_MAX) {
+      return `the caller ${this.awaited} so slowly that it was waited for ${
+        seconds(CALLER_WAIT_MS_MAX)
+      } in all`;
+    }
+    if (this.#since === null || waitingMs < this.#leftMs) return null;
+    const [did, what] = this.awaited.split(" the ");
+    if (waitingMs >= CALLER_PATIENCE_MS) {
+      return `the caller ${did} nothing of the ${what} for ${seconds(waitingMs)}`;
+    }
+    const pace = CALLER_PACE_BYTES_MIN / 1_024;
+    return `the caller ${did} less than ${pace} KiB a second of the ${what}`;
+  }
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1_000)} s`;
+}

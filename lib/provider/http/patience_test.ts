@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import {
+  CALLER_PACE_BYTES_MIN,
+  CALLER_PATIENCE_MS,
+  CALLER_WAIT_MS_MAX,
+} from "../../limits_of_callers.ts";
+import { Patience } from "./patience.ts";
+
+const MEGABYTE = 1_000_000;
+
+function open(awaited: "took the answer" | "sent the request body" = "took the answer") {
+  const clock = { now: 0 };
+  const patience = new Patience(awaited, () => clock.now);
+  /** Moves bytes in chunks, each waited for at this pace; the time at which it was over. */
+  const move = (bytes: number, bytesPerSecond: number, chunk = 128 * 1024): number | null => {
+    for (let left = bytes; left > 0; left -= chunk) {
+      patience.wait();
+      clock.now += Math.min(left, chunk) * 1_000 / bytesPerSecond;
+      if (patience.end() !== null) return clock.now;
+      patience.moved(Math.min(left, chunk));
+    }
+    return null;
+  };
+  return { clock, patience, move };
+}
+
+Deno.test("16 MB at 0.25 MB/s, and 100 MiB at 170 KiB a second, are waited for", () => {
+  assert.equal(open().move(16 * MEGABYTE, MEGABYTE / 4), null);
+  assert.equal(open().move(100 * 1024 * 1024 - 1, 175_000), null);
+});
+
+Deno.test("who takes nothing is waited for as long as a network may stand still, whatever was before", () => {
+  for (const before of [0, 50 * MEGABYTE]) {
+    const { clock, patience, move } = open();
+    move(before, 100 * MEGABYTE);
+    patience.wait();
+    clock.now += CALLER_PATIENCE_MS - 1;
+    assert.equal(patience.end(), null);
+    clock.now += 1;
+    assert.equal(patience.end(), "the caller took nothing of the answer for 15 s");
+  }
+});
+
+Deno.test("who is slower than the pace is waited for until its patience is used up", () => {
+  const { patience, move } = open("sent the request body");
+  const overAt = move(100 * MEGABYTE, CALLER_PACE_BYTES_MIN / 2, 8_192);
+  assert.ok(overAt! > CALLER_PATIENCE_MS && overAt! < 3 * CALLER_PATIENCE_MS, `${overAt}`);
+  const words = "the caller sent less than 64 KiB a second of the request body";
+  assert.equal(patience.end(), words);
+});
+
+Deno.test("a stop now and then is made up for by bytes", () => {
+  const { clock, patience, move } = open();
+  for (let stop = 0; stop < 20; stop++) {
+    patience.wait();
+    clock.now += CALLER_PATIENCE_MS - 1_000;
+    assert.equal(patience.end(), null, `stop ${stop}`);
+    patience.moved(1);
+    assert.equal(move(2 * MEGABYTE, 10 * MEGABYTE), null);
+  }
+});
+
+Deno.test("time in which nobody waits counts for nothing", () => {
+  const { clock, patience } = open();
+  for (let hour = 0; hour < 10; hour++) {
+    clock.now += 3_600_000;
+    assert.equal(patience.end(), null);
+    patience.moved(0);
+  }
+});
+
+Deno.test("all waits of a run together have a bound", () => {
+  const { move, patience } = open();
+  const overAt = move(1_000 * MEGABYTE, CALLER_PACE_BYTES_MIN + 1_000);
+  assert.ok(Math.abs(overAt! - CALLER_WAIT_MS_MAX) < 3_000, `${overAt}`);
+  assert.match(patience.end()!, /so slowly that it was waited for 600 s in all/);
+});
