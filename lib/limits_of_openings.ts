@@ -31,3 +31,5 @@ export const OWNER_PROGRAM_STARTS_WAITING_MAX = 64;
  * gateway, and pieces of its files.
  */
 export const PROGRAM_STREAM_BYTES_MAX = 12 * 1024 * 1024;
+/** Of blocks that come before their turn: beyond it a CAR is given up for single blocks. */
+export const EARLY_BYTES_MAX = 4 * 1024 * 1024;

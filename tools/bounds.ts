@@ -19,6 +19,7 @@ const LIMIT_FILES: ReadonlySet<string> = new Set([
   "lib/limits_of_servers.ts",
   "lib/limits_of_sandboxes.ts",
   "lib/limits_of_callers.ts",
+  "lib/limits_of_openings.ts",
   "lib/limits_of_logs.ts",
   "lib/limits_of_certificates.ts",
   "lib/limits_of_machine.ts",

@@ -5,6 +5,7 @@
 import { SETTLEMENT_NAMED } from "./money_named_settlement.ts";
 import type { NamedMutant } from "./typescript_target.ts";
 
+const BOOK = "lib/provider/ledger/book.ts";
 const JOURNAL = "lib/provider/ledger/journal.ts";
 const JUDGE = "lib/provider/ledger/judge.ts";
 const LANE_PERMITS = "lib/provider/ledger/lane_permits.ts";
@@ -54,7 +55,7 @@ const IN_JOURNAL: readonly NamedMutant[] = [
   },
   {
     name: "a settlement after the view's block is not read",
-    file: LEDGER,
+    file: BOOK,
     from: "for (const known of account?.settledLately?.above(block) ?? []) {",
     to: "for (const known of []) {",
   },

@@ -37,6 +37,10 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/metrics/catalog_of_calls.ts": "a part of catalog.ts",
   "lib/provider/metrics/catalog_of_machine.ts": "a part of catalog.ts",
   "lib/provider/metrics/catalog_of_money.ts": "a part of catalog.ts",
+  "lib/provider/call/parties.ts": "fair_queue_test.ts has them call, wait and leave",
+  "lib/provider/call/slot_refusals.ts": "slots_test.ts reads what it says",
+  "lib/provider/call/taken_slot.ts": "slots_test.ts takes, extends and frees them",
+  "lib/provider/call/waiting_room.ts": "slots_test.ts waits in it, and hangs up",
   "lib/provider/call/idempotency_seat.ts":
     "handover/desk_test.ts and door/tenancy_test.ts take keys by it, before and after a change",
   "lib/provider/door/estate.ts": "only leads to what there is: tenancy_test.ts passes it on",
@@ -58,7 +62,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/http/page_scripts.ts": "generated: tools/page_scripts_test.ts makes it again",
   "lib/provider/http/page_style.ts": "text: page_html_test.ts has it on a page, and its contrasts",
   "lib/provider/ledger/prepared.ts": "every reading of journal_reader_test.ts prepares by it",
-  "lib/provider/ledger/transaction.ts": "journal_table_test.ts and maintenance_test.ts write by it",
   "lib/provider/ledger/archive/archiver.ts": "maintenance_test.ts has it crash at every step",
   "lib/provider/ledger/archive/party_set.ts": "journal_reader_test.ts filters by it",
   "lib/provider/ledger/archive/receipts.ts": "maintenance_test.ts asks it for each receipt",

@@ -11,6 +11,7 @@ import {
   DAG_VISITS_MAX,
   GATEWAY_BLOCKS_IN_FLIGHT_MAX,
 } from "../limits.ts";
+import { EARLY_BYTES_MAX } from "../limits_of_openings.ts";
 import { type ByteSource, streamSource } from "../byte_source.ts";
 import { type CarBlock, CarReader, mismatch, type Place } from "./car.ts";
 import { type GatewayAnswer, type Network, requestGateway } from "./http.ts";
@@ -92,8 +93,6 @@ export async function retrieveInto(
 
 /** Only that it is a file, and which blocks it has, is looked at. */
 const NOWHERE: FileSink = { begin() {}, write() {} };
-/** Of blocks that come before their turn: beyond it a CAR is given up for single blocks. */
-const EARLY_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Blocks out of one CAR, whatever their order; what it does not hold comes from `fallback`. */
 function carThenBlocks(

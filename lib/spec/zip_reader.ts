@@ -45,7 +45,7 @@ const LOCAL_BYTES = 30;
 const LOCAL_SIGNATURE = 0x04034b50;
 const DESCRIPTOR_SIGNATURE = 0x08074b50;
 /** With its signature, which it may lack. */
-const DESCRIPTOR_BYTES_MAX = 16;
+const DESCRIPTOR_BYTES_MOST = 16;
 
 const FLAG_ENCRYPTED = 0x0001;
 const FLAG_DESCRIPTOR = 0x0008;
@@ -245,7 +245,7 @@ async function readDescriptor(
   limit: number,
   record: Central,
 ): Promise<number> {
-  const view = viewOf(await source.read(at, Math.min(DESCRIPTOR_BYTES_MAX, limit - at)));
+  const view = viewOf(await source.read(at, Math.min(DESCRIPTOR_BYTES_MOST, limit - at)));
   const isSigned = view.byteLength >= 4 && view.getUint32(0, true) === DESCRIPTOR_SIGNATURE;
   const start = isSigned ? 4 : 0;
   if (start + 12 > view.byteLength || !sameSizes(view, start, record, false)) {

@@ -55,8 +55,6 @@ enum {
 
 static struct inside inside;
 
-/* ---- deaths ---- */
-
 static void drain_signals(void) {
   struct signalfd_siginfo seen[8];
   while (read(inside.signals, seen, sizeof seen) > 0) continue;
@@ -77,8 +75,6 @@ static void reap(void) {
     }
   }
 }
-
-/* ---- frames ---- */
 
 static void handle_setup(uint8_t *payload, size_t length) {
   if (inside.ready) protocol_error("second setup");

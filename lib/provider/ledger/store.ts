@@ -119,22 +119,10 @@ export async function openStore(
   const { database } = table;
   const maintenance = new Maintenance({ database, path, sync: () => table.sync(), ...keeping });
   const listeners: ((low: number) => unknown)[] = [];
-  const checkpoints = new Checkpoints({
-    book,
-    lanes: new LaneTable(database),
-    inTransaction(work) {
-      commit.writeNow();
-      table.inTransaction(work);
-    },
-    moveMark: (mark) => table.moveMark(mark),
-    onMoved: async (low) => {
-      void maintenance.round(low);
-      for (const listener of listeners) await listener(low);
-    },
-    finalBlock: () => -1n,
-    ...keeping,
+  const checkpoints = openCheckpoints({ table, book, commit }, keeping, async (low) => {
+    void maintenance.round(low);
+    for (const listener of listeners) await listener(low);
   });
-  checkpoints.noteEntries(uncounted(table));
   const store: Store = {
     book,
     ballast,
@@ -182,6 +170,27 @@ export async function openStore(
   return store;
 }
 
+function openCheckpoints(
+  { table, book, commit }: { table: JournalTable; book: Book; commit: Commit },
+  keeping: Keeping,
+  onMoved: (low: number) => unknown,
+): Checkpoints {
+  const checkpoints = new Checkpoints({
+    book,
+    lanes: new LaneTable(table.database),
+    inTransaction(work) {
+      commit.writeNow();
+      table.inTransaction(work);
+    },
+    moveMark: (mark) => table.moveMark(mark),
+    onMoved,
+    finalBlock: () => -1n,
+    ...keeping,
+  });
+  checkpoints.noteEntries(uncounted(table));
+  return checkpoints;
+}
+
 function bookOf(table: JournalTable, ahead: ReadAhead | null): Book {
   const { database } = table;
   if (ahead === null || readOn(database, ahead) === null) return readBook(database).book;
@@ -195,11 +204,9 @@ function uncounted(table: JournalTable): number {
   return low === 0 ? 0 : table.newest() - low;
 }
 
-function openCommit(
-  table: JournalTable,
-  ballast: Ballast,
-  syncs: Distribution,
-): GroupCommit<Row, KhachapuriError> {
+type Commit = GroupCommit<Row, KhachapuriError>;
+
+function openCommit(table: JournalTable, ballast: Ballast, syncs: Distribution): Commit {
   const isAgain = (cause: unknown) => isFull(cause) && ballast.giveUp();
   function write(rows: readonly Row[], isSynced: boolean): void {
     try {
