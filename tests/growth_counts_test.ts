@@ -13,7 +13,8 @@ import { startChildProvider } from "../worlds/child_provider.ts";
 import { ask } from "../worlds/chain/anvil_calls.ts";
 import { buildProgram, deployMany } from "../worlds/crowd_programs.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
-import { bytesRead } from "../worlds/processes.ts";
+import { commandFromSource } from "../worlds/command_line.ts";
+import { bytesRead, bytesReadBy } from "../worlds/processes.ts";
 import { writeJournal } from "../bench/long_journal.ts";
 
 const SETTINGS = { settlement: { mode: "batch", intervalSeconds: 360, amount: "1000000000000" } };
@@ -136,4 +137,41 @@ Deno.test("each deployment is fetched and its sandbox started once, however many
   assertGrowsBy("requests to gateways", points.fetched, 1.05);
   assertGrowsBy("sandboxes started", points.started, 1.05);
   assert.deepEqual(points.started.map(([n, started]) => started / n), [1, 1, 1]);
+});
+
+/** How much more may be read with a long journal or many answers than with few, bytes. */
+const MORE_BYTES_MOST = 4_000_000;
+
+function assertReadsNoMore(what: string, few: number, many: number): void {
+  assert.ok(many - few <= MORE_BYTES_MOST, `${what}: ${few} bytes read, and ${many} with many`);
+}
+
+Deno.test("a start reads no more of a long journal than of a short one, once it is converted", async () => {
+  const { market } = await openShop(1);
+  await using _ = market;
+  const read = (entries: number) =>
+    withJournal(market, entries, async (url) => {
+      await (await fetch(`${url}/healthz`)).text();
+    }).then(async () => {
+      const again = await startChildProvider(market.home, { logLevel: "info" });
+      await again.url;
+      const bytes = await bytesRead(again.pid);
+      await again.kill();
+      return bytes;
+    });
+  assertReadsNoMore("a start", await read(1_000), await read(100_000));
+});
+
+Deno.test("ledger reads of a long journal what it prints", async () => {
+  const { market } = await openShop(1);
+  await using _ = market;
+  const read = (entries: number) =>
+    withJournal(market, entries, () => {
+      const path = join(market.home, "other.db");
+      const { rare } = writeJournal(path, 1_000, Date.now());
+      Deno.removeSync(path);
+      const flags = ["ledger", "--payer", rare.payer, "--home", market.home];
+      return bytesReadBy([...commandFromSource(), ...flags]);
+    });
+  assertReadsNoMore("ledger --payer", await read(1_000), await read(100_000));
 });
