@@ -35,6 +35,15 @@ export class Estate {
   constructor(private readonly parts: EstateParts) {}
 
   /**
+   * This process serves, and passes nothing back: lanes are kept as they are now, so that no start
+   * replays what an earlier release wrote, and that release refuses the ledger from then on.
+   */
+  keepLanes(): void {
+    // Where the disk does not take them the next time does.
+    this.parts.payments.ledger.store.checkpoint().catch(() => {});
+  }
+
+  /**
    * Whatever is done here beside calls comes to rest: it may take as long as the chain takes to
    * answer. Calls go on; what of them has to be sent waits for `heir`.
    */

@@ -288,6 +288,7 @@ export class Tenancy implements RunningProvider, Incumbent {
     this.options.onControl?.(control);
     control.on("take-over", (body, lines) => this.#passOn(body, lines));
     parts.readiness.begin();
+    this.open.estate.keepLanes();
     log.info("serving", { url: this.url, name: provider.name, escrow: parts.seller.escrow });
   }
 
