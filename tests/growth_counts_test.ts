@@ -170,7 +170,7 @@ Deno.test("ledger reads of a long journal what it prints", async () => {
       await untilTakenOn(market, entries, () => hello(`${url}/${deployed[0]!.cid}`));
       const path = join(market.home, "other.db");
       const { rare } = writeJournal(path, 1_000, Date.now());
-      Deno.removeSync(path);
+      await Deno.remove(path);
       const flags = ["ledger", "--payer", rare.payer, "--home", market.home];
       return await bytesReadBy([...commandFromSource(), ...flags]);
     });
