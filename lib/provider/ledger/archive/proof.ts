@@ -1,15 +1,18 @@
 /**
  * Whether a journal is whole: each file of the archive as it was written, each row there once, in
- * its place and in agreement with those before it, and what was counted of those that are gone in
- * agreement with the rest.
+ * its place and in agreement with those before it and with the lanes that are kept beside it, and
+ * what was counted of those that are gone in agreement with the rest.
  */
 import { DatabaseSync } from "node:sqlite";
+import type { Address, Hex } from "viem";
 import { KhachapuriError } from "../../../errors.ts";
 import { namedDatabase } from "../../../files.ts";
 import { breathe } from "../../../slices.ts";
 import { fromRow } from "../codec.ts";
-import { apply, emptyBook } from "../journal.ts";
+import { apply, emptyBook, laneOf } from "../journal.ts";
 import { streamRows } from "../journal_reader.ts";
+import { stateText } from "../lane_state.ts";
+import { hasLanes } from "../lane_table.ts";
 import { prepared } from "../prepared.ts";
 import { segmentAfter } from "./archiver.ts";
 import { archiveDir, type Borders, bordersOf, type SegmentKind } from "./schema.ts";
@@ -40,7 +43,8 @@ export async function proveJournal(path: string): Promise<JournalProof> {
     const segments = borders === null ? 0 : await proveFiles(database, path);
     const carried = borders === null ? [] : carriedTotals(database);
     const gone = borders?.dropped ?? 0;
-    const sums = new RunningSums(database, borders, carried);
+    const lanes = gone === 0 ? keptLanes(database) : new Map();
+    const sums = new RunningSums(database, borders, carried, lanes);
     for (const row of streamRows(path)) {
       sums.take(row);
       if (row.seq % 1_024 === 0) await breathe();
@@ -50,6 +54,27 @@ export async function proveJournal(path: string): Promise<JournalProof> {
   } finally {
     database.close();
   }
+}
+
+/** A lane as it is kept beside the journal. */
+interface KeptText {
+  readonly payer: Address;
+  readonly lane: Hex;
+  readonly state: string;
+}
+
+/** By the row of the journal as of which they are true. */
+function keptLanes(database: DatabaseSync): ReadonlyMap<number, readonly KeptText[]> {
+  if (!hasLanes(database)) return new Map();
+  const rows = prepared(database, "SELECT payer, lane, seq, state FROM lanes").all();
+  return Map.groupBy(rows as unknown as (KeptText & { seq: number })[], ({ seq }) => seq);
+}
+
+/** What of a lane's state is money; its permits may stand in another order after a start. */
+function moneyIn(state: string): string {
+  const { charged, settled, settledBlock, opened, refused, segments, held } = JSON.parse(state);
+  const counts = [charged, settled, settledBlock, opened, refused, segments];
+  return JSON.stringify([...counts, (held as [number][]).sort(([one], [other]) => one - other)]);
 }
 
 function carriedTotals(database: DatabaseSync): Totals[] {
@@ -95,6 +120,7 @@ class RunningSums {
     private readonly database: DatabaseSync,
     private readonly borders: Borders | null,
     carried: readonly Totals[],
+    private readonly lanes: ReadonlyMap<number, readonly KeptText[]>,
   ) {
     this.#before = sumOf(carried);
     this.#seq = borders?.dropped ?? 0;
@@ -116,7 +142,14 @@ class RunningSums {
     } catch (error) {
       throw different(`row ${seq}: ${(error as Error).message}`);
     }
+    for (const kept of this.lanes.get(seq) ?? []) this.#compare(kept, seq);
     this.#endSpan(seq);
+  }
+
+  #compare({ payer, lane, state }: KeptText, seq: number): void {
+    const found = laneOf(this.#book, payer, lane);
+    if (found && moneyIn(stateText(found, this.#book.reservations)) === moneyIn(state)) return;
+    throw different(`lane ${lane} of ${payer} is not kept as the rows up to ${seq} have it`);
   }
 
   /** Of all rows together: what was reserved and neither charged nor released. */

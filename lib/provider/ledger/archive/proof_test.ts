@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { entriesOf, LongJournal, next } from "../../../../worlds/long_journal.ts";
 import { inFolder } from "../../../../worlds/home.ts";
 import { seededRandom } from "../../../../worlds/random.ts";
+import { openStore } from "../store.ts";
 import { proveJournal } from "./proof.ts";
 import { archiveDir } from "./schema.ts";
 
@@ -64,3 +65,25 @@ Deno.test("a changed file, a missing one, a missing row and a changed row are ea
     await assert.rejects(proveJournal(path), isDifferent(/row 450 is missing|rows up to/));
     database.close();
   }));
+
+Deno.test("a lane that is kept otherwise than the rows have it is told", async () => {
+  await inFolder(async (dir) => {
+    const path = `${dir}/ledger.db`;
+    const store = await openStore(path);
+    const entries = next(entriesOf(seededRandom("lanes"), CUSTOMERS), 300);
+    await store.write(entries.slice(0, 200), "disk");
+    await store.checkpoint();
+    await store.write(entries.slice(200), "disk");
+    await store.close(true);
+    await proveJournal(path);
+    using database = new DatabaseSync(path);
+    const { state } = database.prepare("SELECT state FROM lanes LIMIT 1").get()!;
+    const other = String(state).replace(
+      /"charged":"(\d+)"/,
+      (_, n) => `"charged":"${Number(n) + 1}"`,
+    );
+    assert.notEqual(other, state);
+    database.prepare("UPDATE lanes SET state = ? WHERE state = ?").run(other, state as string);
+    await assert.rejects(proveJournal(path), isDifferent(/is not kept as the rows up to \d+/));
+  });
+});
