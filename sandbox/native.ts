@@ -14,15 +14,21 @@ const SHIPPED = ["../khachapuri-init", "../.cache/init/khachapuri-init"];
  * the user's cache.
  */
 async function defaultPath(): Promise<string> {
+  if (foundAt !== null) return foundAt;
   if (Deno.build.standalone) return `${Deno.env.get("HOME")}/.cache/khachapuri/khachapuri-init`;
   for (const place of SHIPPED) {
     const { pathname } = new URL(place, import.meta.url);
-    if (await Deno.stat(pathname).then(({ isFile }) => isFile, () => false)) return pathname;
+    if (await Deno.stat(pathname).then(({ isFile }) => isFile, () => false)) {
+      return foundAt = pathname;
+    }
   }
   throw new KhachapuriError("sandbox_unavailable", "the sandbox's native helper is missing", {
     hints: ["deno task setup"],
   });
 }
+
+/** Where it is, once it was looked for: each sandbox is started by it. */
+let foundAt: string | null = null;
 
 /** Paths at which this process has found or written the helper that it carries. */
 const verified = new Set<string>();
