@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { entriesOf as entriesIn, next, SMALL } from "../../../worlds/long_journal.ts";
+import { seededRandom } from "../../../worlds/random.ts";
 import fc from "fast-check";
 import type { Hex } from "viem";
 import {
@@ -31,7 +33,7 @@ import {
   laneOf,
   unsettledAmount,
 } from "./journal.ts";
-import { openStore } from "./store.ts";
+import { openStore, readJournal } from "./store.ts";
 
 const NAMES: LaneId[] = [PAYER, OTHER_PAYER].flatMap((payer) =>
   [LANE, OTHER_LANE].map((lane) => ({ payer, lane }))
@@ -194,6 +196,7 @@ Deno.test("no receipt of an earlier run is told of a later one after the way bac
       transaction: TRANSACTION,
     }], "disk");
     assert.ok(store.receipted(1));
+    await store.checkpoint();
     await store.close();
     const database = new DatabaseSync(path);
     database.exec("DELETE FROM journal WHERE seq < 3");
@@ -204,4 +207,34 @@ Deno.test("no receipt of an earlier run is told of a later one after the way bac
     const again = await openStore(path, () => NOW_MS);
     assert.equal(again.receipted(1), undefined);
     await again.close();
+  }));
+
+Deno.test("rows that were put away come back first, as they were", () =>
+  inFolder(async (path) => {
+    const keeping = { policy: { rows: 100, archiveBytes: Infinity, receiptBytes: Infinity } };
+    const store = await openStore(path, () => NOW_MS, undefined, { ...keeping, layout: SMALL });
+    const customers = { payers: 3, deployments: 2, receipts: 0.5 };
+    const entries = entriesIn(seededRandom("put away"), customers);
+    await store.write(next(entries, 500), "disk");
+    await store.checkpoint();
+    await store.maintain(store.low());
+    await store.close();
+    const before = readJournal(path, {});
+    const rowsIn = () => {
+      const database = new DatabaseSync(path, { readOnly: true });
+      const { rows } = database.prepare("SELECT COUNT(*) AS rows FROM journal").get()!;
+      database.close();
+      return rows as number;
+    };
+    assert.ok(rowsIn() < 250, "some are in the archive");
+    const { written } = await downgrade(path);
+    assert.equal(written, 0);
+    assert.ok(rowsIn() >= before.length);
+    const { version, tables } = replayedAlone(path);
+    assert.equal(version, 2);
+    assert.deepEqual([...tables].filter((name) => !name.startsWith("sqlite")).sort(), [
+      "journal",
+      "receipted",
+    ]);
+    assert.deepEqual(readJournal(path, {}).slice(0, before.length), before);
   }));
