@@ -27,6 +27,6 @@ export const CALLS_WAITING_MAX = 1_280;
 /** Of those of one owner, that one payer pays for itself: others find room beside it. */
 export const PAYER_CALLS_WAITING_MAX = 512;
 /** A call waits so long at most, ms: by then its caller would rather try again. */
-export const SLOT_WAIT_MS = 5_000;
+export const SLOT_WAIT_MS = 3_000;
 /** Who is refused is told to come back no later than in so long, ms: it is a guess by then. */
 export const SLOT_RETRY_MS_MAX = 60_000;
