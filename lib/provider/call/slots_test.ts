@@ -119,7 +119,7 @@ Deno.test("a deployment runs at most its own number of calls at a time, and othe
   first.free();
   await third;
   clock.advance(SLOT_WAIT_MS);
-  await assert.rejects(fourth, { code: "rate_limited", retryAfterSeconds: 2 });
+  await assert.rejects(fourth, { code: "rate_limited", retryAfterSeconds: 1 });
   assert.deepEqual([slots.busy(), slots.queued()], [2, 0]);
   assert.equal(clock.pending(), 0);
 });
