@@ -16,7 +16,7 @@ import { signSpec } from "../lib/spec/signature.ts";
 import { PRICE } from "../worlds/chain/escrow_chain.ts";
 import { startChildProvider } from "../worlds/child_provider.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
-import { type Checkout, checkOut, HERE, otherCommit, outputOf } from "./checkout.ts";
+import { type Checkout, checkOut, copyHome, HERE, otherCommit, outputOf } from "./checkout.ts";
 import { atLeast, type Must, printReport, quantile, type Row } from "./report.ts";
 import { buildPrograms } from "./sandbox_peers.ts";
 
@@ -84,7 +84,7 @@ async function deployFor(
 
 async function openSide({ name, root }: Checkout, market: Market, cids: Cids): Promise<Side> {
   const home = join(market.home, `../${name}-${crypto.randomUUID()}`);
-  await outputOf("cp", ["-a", market.home, home]);
+  await copyHome(market.home, home);
   const child = await startChildProvider(home, { logLevel: "info", root });
   const url = await child.url;
   if (url === null) throw new Error(`${name} does not start: see ${home}/provider.log`);

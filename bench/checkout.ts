@@ -31,6 +31,18 @@ export async function checkOut(commit: string, dir: string): Promise<Checkout> {
   return { name: commit, root };
 }
 
+/**
+ * Copies a provider's home, in which no call was paid for. Without the ledger: one that a later
+ * release has written an earlier one refuses.
+ */
+export async function copyHome(from: string, to: string): Promise<void> {
+  await outputOf("cp", ["-a", from, to]);
+  const book = join(to, "state/book");
+  for await (const { name } of Deno.readDir(book)) {
+    if (name.startsWith("ledger.db")) await Deno.remove(join(book, name));
+  }
+}
+
 /** What a command prints; it fails when the command does. */
 export async function outputOf(
   command: string,

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { pause } from "../lib/pause.ts";
 import { startChildProvider } from "../worlds/child_provider.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
-import { type Checkout, checkOut, HERE, otherCommit, outputOf } from "./checkout.ts";
+import { type Checkout, checkOut, copyHome, HERE, otherCommit, outputOf } from "./checkout.ts";
 import { processorTime } from "./processor_time.ts";
 import { atMost, printReport, quantile, type Row } from "./report.ts";
 import { buildPrograms, measureHttp } from "./sandbox_peers.ts";
@@ -47,7 +47,7 @@ async function residentKb(pid: number): Promise<number> {
 /** A checkout's provider, on a copy of the market's home, once it has answered a call. */
 async function openSide({ name, root }: Checkout, market: Market, cid: string): Promise<Side> {
   const home = join(market.home, `../${name}-${crypto.randomUUID()}`);
-  await outputOf("cp", ["-a", market.home, home]);
+  await copyHome(market.home, home);
   const child = await startChildProvider(home, { logLevel: "info", root });
   const url = await child.url;
   if (url === null) throw new Error(`${name} does not start: see ${home}/provider.log`);
