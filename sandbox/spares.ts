@@ -7,6 +7,7 @@
  */
 import { basename, dirname, normalize } from "node:path";
 import { SPARE_DELAY_MS, SPARE_DISTRUST_MS } from "../lib/limits_of_sandboxes.ts";
+import { pause } from "../lib/pause.ts";
 import { memoryBytesOf, policyBytesOf, spareArguments } from "./launch.ts";
 import { helperPath, prepareHost, spawnHelper } from "./native.ts";
 import type { SandboxHost, SandboxPolicy } from "./policy.ts";
@@ -111,7 +112,7 @@ export class Spares {
   /** Once the call that led to it is answered, mostly: a start keeps the event loop for some ms. */
   #startLater(callsOut: boolean): void {
     if (this.#starting !== null || this.#isClosed || this.most === 0) return;
-    this.#starting = new Promise((resolve) => setTimeout(resolve, SPARE_DELAY_MS))
+    this.#starting = pause(SPARE_DELAY_MS)
       .then(() => this.#start(callsOut))
       .catch(() => {}) // A call that has to start its own is told why.
       .finally(() => this.#starting = null);

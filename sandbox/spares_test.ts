@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { SPARE_DISTRUST_MS } from "../lib/limits_of_sandboxes.ts";
+import { pause } from "../lib/pause.ts";
 import { eachLauncher } from "../worlds/sandbox/launchers.ts";
 import { livingProcesses } from "../worlds/processes.ts";
 import { openByWay, readySpares } from "../worlds/sandbox/ways.ts";
@@ -154,7 +155,7 @@ Deno.test("one that died is not given away; after one that took no program none 
   const dead = new Spares({ ...options, host: { ...host, launcherPath: "/bin/false" } });
   dead.take(policy);
   await dead.started();
-  while (dead.count() > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  while (dead.count() > 0) await pause(1);
   assert.equal(dead.take(policy), null);
   await dead.close();
 

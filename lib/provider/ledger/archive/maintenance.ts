@@ -4,6 +4,7 @@
  * the time.
  */
 import type { DatabaseSync } from "node:sqlite";
+import { pause } from "../../../pause.ts";
 import type { StoredRow } from "../codec.ts";
 import { type ArchivePolicy, Archiver } from "./archiver.ts";
 import { archivedReceipt } from "./receipts.ts";
@@ -20,6 +21,9 @@ export const ARCHIVE_POLICY: ArchivePolicy = {
   archiveBytes: 14e9,
   receiptBytes: 2e9,
 };
+
+/** How many times as long as a slice took calls have after it. */
+const RESTS = 3;
 
 export interface MaintenanceOptions {
   database: DatabaseSync;
@@ -73,7 +77,12 @@ export class Maintenance {
   }
 
   async #work(): Promise<void> {
-    const { database, policy = ARCHIVE_POLICY, sync, rest = pause } = this.options;
+    const {
+      database,
+      policy = ARCHIVE_POLICY,
+      sync,
+      rest = (workedMs) => pause(RESTS * workedMs),
+    } = this.options;
     let since = performance.now();
     const between = async () => {
       await rest(performance.now() - since);
@@ -87,8 +96,4 @@ export class Maintenance {
     await new SpanIndex(database, bordersOf(database)!.layout).goOn(between);
     await this.#archiver.goOn(this.#low, policy, between);
   }
-}
-
-function pause(workedMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 3 * workedMs));
 }
