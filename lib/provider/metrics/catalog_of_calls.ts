@@ -115,7 +115,7 @@ export const CALL_METRICS = {
   khachapuri_sandboxes_open: { type: "gauge", help: "Sandboxes open now." },
   khachapuri_sandboxes_max: {
     type: "gauge",
-    help: "Sandboxes that may be open: `sandbox.open`, or what the machine has room for.",
+    help: "Sandboxes that may be open beside the spares, which count among `sandbox.open`.",
   },
   khachapuri_sandboxes_spare: {
     type: "gauge",
