@@ -154,7 +154,7 @@ const LAYERS: readonly { layer: RegExp; own: RegExp; may: readonly RegExp[] }[] 
     layer: /^sandbox\//,
     own: /^sandbox\//,
     may: [
-      /^lib\/(?:errors|limits|limits_of_servers|limits_of_sandboxes|byte_source)\.ts$/,
+      /^lib\/(?:errors|limits|limits_of_servers|limits_of_sandboxes|byte_source|pause)\.ts$/,
       /^\.cache\/init\//,
     ],
   },
