@@ -354,7 +354,7 @@ export function createDecoder(pieced?: number): (bytes: Uint8Array) => Frame[] {
       at += payload.length;
       left = length - payload.length;
       begun = left > 0 ? frame : null;
-      frames.push({ ...frame, payload });
+      if (payload.length > 0 || length === 0) frames.push({ ...frame, payload });
     };
     if (begun) piece(begun, left);
     while (all.length - at >= HEADER_BYTES) {

@@ -61,6 +61,11 @@ const READ_BYTES = 64 * 1024;
 /** and so much of what is larger. */
 const LARGE_READ_BYTES = CHUNK_BYTES_MAX;
 
+/** One that is not may be kept for long, and must not keep all that was read with it. */
+function isMostOfItsBuffer({ buffer, byteLength }: Uint8Array): boolean {
+  return byteLength > buffer.byteLength / 2;
+}
+
 const NOTHING_USED: EgressUsage = { connections: 0, sentBytes: 0, receivedBytes: 0 };
 
 export class Session {
@@ -158,7 +163,10 @@ export class Session {
         // is not copied: another one takes its place, of the size that much is read with.
         const isFilled = value.length > size / 2;
         for (const frame of decode(value)) this.#dispatch(frame, isFilled);
-        buffer = isFilled ? new Uint8Array(LARGE_READ_BYTES) : new Uint8Array(value.buffer);
+        const isLittle = value.length <= READ_BYTES / 2;
+        const next = isFilled ? LARGE_READ_BYTES : isLittle ? READ_BYTES : size;
+        const isKept = !isFilled && next === size;
+        buffer = isKept ? new Uint8Array(value.buffer) : new Uint8Array(next);
       }
     } catch (thrown) {
       this.#isEndedByUs ||= !(thrown instanceof KhachapuriError);
@@ -175,7 +183,8 @@ export class Session {
     if (this.#events.onServerFrame?.(frame)) return;
     const run = this.#runs[frame.run];
     if (!run) throw malformed();
-    if (frame.type === FRAME.stdout) run.receive(frame.payload, isGiven);
+    const { payload } = frame;
+    if (frame.type === FRAME.stdout) run.receive(payload, isGiven && isMostOfItsBuffer(payload));
     else if (frame.type === FRAME.stderr) run.keepStderr(frame.payload);
     else if (frame.type === FRAME.stdinCredit) run.allowStdin(decodeU32(frame.payload));
     else if (frame.type === FRAME.waited) run.noteWaited(decodeU32(frame.payload));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { KILL_GRACE_MS, SANDBOX_START_MS_MAX } from "../lib/limits.ts";
 import { aWhile } from "../worlds/turns.ts";
+import { concat } from "./bytes.ts";
 import {
   CAUSES,
   encodeBare,
@@ -70,6 +71,8 @@ function createHelper() {
     says: (...frames: Uint8Array[]) => {
       for (const frame of frames) stdout.enqueue(frame.slice());
     },
+    /** How much it is to say at once, at most. */
+    room: () => stdout.byobRequest?.view?.byteLength,
     complains: (text: string) => stderr.enqueue(new TextEncoder().encode(text)),
   };
 }
@@ -110,6 +113,41 @@ Deno.test("frames reach their runs, and an index is free again once its run is o
   assert.equal(session.start(INPUT).index, 0);
   await session.close();
   await assert.rejects(runs[1]!.record, unavailable);
+});
+
+Deno.test("a run keeps no more than twice what it was sent, however it was read", async () => {
+  const helper = createHelper();
+  const session = new Session(helper.child, SETUP);
+  const run = session.start(INPUT);
+  const stdout = (bytes: number) => encodeFrame(FRAME.stdout, 0, new Uint8Array(bytes).fill(7));
+  const noise = encodeFrame(FRAME.stderr, 0, new Uint8Array(60_000));
+  helper.says(concat([READY, stdout(1), noise]), concat([stdout(60_000), stdout(1)]));
+  for (const length of [1, 60_000, 1]) {
+    const chunk = (await run.output.read())!;
+    assert.equal(chunk.length, length);
+    assert.ok(chunk.buffer.byteLength < 2 * length + 1, `${chunk.buffer.byteLength} of ${length}`);
+  }
+  await session.close();
+  await assert.rejects(run.record, unavailable);
+});
+
+Deno.test("much is read at once only while much comes", async () => {
+  const helper = createHelper();
+  const session = new Session(helper.child, SETUP);
+  const run = session.start(INPUT);
+  const noise = (bytes: number) => encodeFrame(FRAME.stderr, 0, new Uint8Array(bytes));
+  const rooms = [];
+  for (const bytes of [4, 60_000, 60_000, 4, 4]) {
+    await aWhile();
+    rooms.push(helper.room());
+    helper.says(noise(bytes));
+  }
+  await aWhile();
+  rooms.push(helper.room());
+  const [little, much] = [64 * 1024, 256 * 1024];
+  assert.deepEqual(rooms, [little, little, much, much, little, little]);
+  await session.close();
+  await assert.rejects(run.record, unavailable);
 });
 
 Deno.test("a sandbox holds so many runs and no more", async () => {
