@@ -9,7 +9,14 @@ import type { EgressEvent } from "./egress.ts";
 import { hostArguments } from "./launch.ts";
 import { helperPath, prepareHost, spawnHelper } from "./native.ts";
 import type { Listen, SandboxHost, SandboxPolicy } from "./policy.ts";
-import { decodeUsage, encodeBare, FRAME, type Frame, type ProgramString } from "./protocol.ts";
+import {
+  decodeUsage,
+  encodeBare,
+  encodeSetup,
+  FRAME,
+  type Frame,
+  type ProgramString,
+} from "./protocol.ts";
 import type { LiveRun, RunRecord } from "./run.ts";
 import { Session } from "./session.ts";
 import { instanceSetup } from "./setup.ts";
@@ -83,7 +90,7 @@ export async function openInstance(
   let session: Session | null = null;
   try {
     const args = hostArguments(host, policy, uid.number, request.socketDir);
-    const setup = instanceSetup(policy, controllers, request.listen);
+    const setup = encodeSetup(instanceSetup(policy, controllers, request.listen));
     const events = { onEgress, onServerFrame: answers.take };
     session = new Session(spawnHelper(helper, args), setup, policy.egress ?? null, events);
     const run = session.start({ ...command, stdin: null, limits: policy.limits, isServer: true });

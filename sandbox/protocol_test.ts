@@ -74,6 +74,14 @@ Deno.test("of a type that is a stream, what has come is a frame, and nothing is 
   assert.deepEqual(decode(frame.subarray(HEADER_BYTES + 1)).map((f) => [...f.payload]), [[2, 3]]);
 });
 
+Deno.test("of a stream no empty piece is handed out, but what was sent empty", () => {
+  const decode = createDecoder(FRAME.stdout);
+  const frame = encodeFrame(FRAME.stdout, 3, Uint8Array.of(1, 2));
+  assert.deepEqual(decode(frame.subarray(0, HEADER_BYTES)), []);
+  assert.deepEqual(decode(frame.subarray(HEADER_BYTES)).map((f) => [...f.payload]), [[1, 2]]);
+  assert.equal(decode(encodeFrame(FRAME.stdout, 3, new Uint8Array(0))).length, 1);
+});
+
 const notOne = (byte: number) => byte !== 1;
 
 Deno.test("a decoder takes no oversized frame and no reserved bits, and never hangs", () => {

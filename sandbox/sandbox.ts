@@ -1,6 +1,6 @@
 /**
- * One deployment's sandbox and the runs in it. Every request is one run, in fresh pid, mount and
- * ipc namespaces of the sandbox. Programs are hostile: they see their own folder (read-only), a
+ * One deployment's sandbox and the runs in it. Every request is one run, in pid, mount and ipc
+ * namespaces that are its alone meanwhile, and fresh or made fresh (init/keeping.c). Programs are hostile: they see their own folder (read-only), a
  * private /tmp, the system's read-only libraries and the environment given here; no network but a
  * way out to listed hosts, no other process, no file of the provider.
  */
@@ -10,7 +10,7 @@ import type { EgressEvent } from "./egress.ts";
 import { helperPath, prepareHost, spawnHelper } from "./native.ts";
 import { hostArguments } from "./launch.ts";
 import { passable } from "./command.ts";
-import type { ProgramString } from "./protocol.ts";
+import { encodeSetup, type ProgramString, type Setup } from "./protocol.ts";
 import type { SandboxHost, SandboxPolicy } from "./policy.ts";
 import type { Run } from "./run.ts";
 import { Session } from "./session.ts";
@@ -64,7 +64,8 @@ export async function openSandbox(
   assertUnprivileged(host, Deno.uid());
   const helper = await helperPath(host);
   const { controllers } = await prepareHost(host);
-  const setup = () => sessionSetup(policy, controllers);
+  const setup = (shown: Pick<Setup, "program"> = {}) =>
+    encodeSetup({ ...sessionSetup(policy, controllers), ...shown });
   const egress = policy.egress ?? null;
   let spare = spares?.take(policy) ?? null;
   const uid = spare?.uid ?? takeRunUid(host.runUid);
@@ -72,12 +73,13 @@ export async function openSandbox(
   let closed = false;
   const begin = (): Session => {
     if (spare === null) {
-      const args = hostArguments(host, policy, uid.number);
-      return new Session(spawnHelper(helper, args), setup(), egress, { onEgress });
+      const [told, args] = [setup(), hostArguments(host, policy, uid.number)];
+      return new Session(spawnHelper(helper, args), told, egress, { onEgress });
     }
     const { child, program, order, tell } = spare;
+    const told = setup({ program });
     spare = null;
-    const started = new Session(child, { ...setup(), program }, egress, { onEgress }, order);
+    const started = new Session(child, told, egress, { onEgress }, order);
     started.ready.then(() => tell(true), () => tell(closed));
     return started;
   };
@@ -93,7 +95,8 @@ export async function openSandbox(
   try {
     live();
   } catch (error) {
-    uid.giveBack();
+    if (spare) await spare.end();
+    else uid.giveBack();
     throw error;
   }
 

@@ -20,13 +20,11 @@ import {
   createDecoder,
   decodeExit,
   decodeU32,
-  encodeSetup,
   encodeStart,
   FRAME,
   type Frame,
   malformed,
   RUNS_MAX,
-  type Setup,
 } from "./protocol.ts";
 import { createRun, type LiveRun, type RunInput } from "./run.ts";
 import { explainFailure } from "./explain.ts";
@@ -89,11 +87,12 @@ export class Session {
 
   /**
    * Takes over a helper that has just been started, or a spare.
+   * @param setup encoded, so that nothing is wrong with it once there is a helper
    * @param order what a spare is told first
    */
   constructor(
     child: HelperProcess,
-    setup: Setup,
+    setup: Uint8Array,
     egress: EgressPolicy | null = null,
     events: SessionEvents = {},
     order: Uint8Array | null = null,
@@ -111,7 +110,7 @@ export class Session {
       this.#used = NOTHING_USED;
       this.#channel.send(encodePolicy(egress));
     }
-    this.#channel.send(encodeSetup(setup));
+    this.#channel.send(setup);
   }
 
   /**

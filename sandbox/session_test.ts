@@ -6,10 +6,10 @@ import {
   CAUSES,
   encodeBare,
   encodeFrame,
+  encodeSetup,
   EXIT_BYTES,
   FRAME,
   RUNS_MAX,
-  type Setup,
 } from "./protocol.ts";
 import { type HelperStatus, Session } from "./session.ts";
 
@@ -17,7 +17,7 @@ const unavailable = { code: "sandbox_unavailable" };
 const limits = { timeoutMs: 1_000, memoryMb: 64, stdoutBytes: 1_000, stderrBytes: 1_000 };
 const INPUT = { argv: ["./main"], env: [], stdin: null, limits };
 const READY = encodeFrame(FRAME.ready, 0, new Uint8Array(4));
-const SETUP: Setup = {
+const SETUP = encodeSetup({
   listeners: 0,
   listen: 0,
   timeoutMs: 1_000,
@@ -28,7 +28,7 @@ const SETUP: Setup = {
   rlimits: [],
   secret: 1n,
   filter: new Uint8Array(8),
-};
+});
 
 /** A helper's process that says what it is told to, and ends when its stdin does. */
 function createHelper() {

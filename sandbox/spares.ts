@@ -24,6 +24,8 @@ export interface TakenSpare {
   readonly order: Uint8Array;
   /** To be told whether it took its program: after one that did not none is trusted for a while. */
   tell(isGood: boolean): void;
+  /** Ends it, as it is told nothing after all, and gives its uid back. */
+  end(): Promise<void>;
 }
 
 interface Spare {
@@ -58,11 +60,6 @@ export class Spares {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** How many stand ready at most. */
-  get most(): number {
-    return this.#options.most;
-  }
-
   /** Those that stand ready, or will in a moment. */
   count(): number {
     return this.#ready.length;
@@ -75,6 +72,7 @@ export class Spares {
   take(policy: SandboxPolicy): TakenSpare | null {
     if (dirname(policy.programDir) !== normalize(this.#options.programs)) return null;
     const callsOut = (policy.egress ?? null) !== null;
+    const order = encodeOrder(memoryBytesOf(policy), policyBytesOf(policy));
     const at = this.#ready.findIndex((spare) => spare.callsOut === callsOut);
     const [spare] = at < 0 ? [] : this.#ready.splice(at, 1);
     this.#startLater(callsOut);
@@ -83,10 +81,11 @@ export class Spares {
       child: spare.child,
       uid: spare.uid,
       program: basename(policy.programDir),
-      order: encodeOrder(memoryBytesOf(policy), policyBytesOf(policy)),
+      order,
       tell: (isGood) => {
         if (!isGood) this.#distrust();
       },
+      end: () => this.#discard(spare),
     };
   }
 
@@ -111,7 +110,7 @@ export class Spares {
 
   /** Once the call that led to it is answered, mostly: a start keeps the event loop for some ms. */
   #startLater(callsOut: boolean): void {
-    if (this.#starting !== null || this.#isClosed || this.most === 0) return;
+    if (this.#starting !== null || this.#isClosed || this.#options.most === 0) return;
     this.#starting = pause(SPARE_DELAY_MS)
       .then(() => this.#start(callsOut))
       .catch(() => {}) // A call that has to start its own is told why.
@@ -140,7 +139,7 @@ export class Spares {
   /** One of each kind that is asked for; false: there is one of this kind. */
   #makeRoom(callsOut: boolean): boolean {
     if (this.#ready.some((spare) => spare.callsOut === callsOut)) return false;
-    while (this.#ready.length >= this.most) this.#end(this.#ready[0]!);
+    while (this.#ready.length >= this.#options.most) this.#end(this.#ready[0]!);
     return true;
   }
 
@@ -150,10 +149,14 @@ export class Spares {
     if (at >= 0) this.#end(spare);
   }
 
-  /** Its supervisor ends it when its stdin does. */
+  /** One that stands ready. */
   #end(spare: Spare): void {
     this.#ready.splice(this.#ready.indexOf(spare), 1);
-    const { child, uid } = spare;
+    void this.#discard(spare);
+  }
+
+  /** Its supervisor ends it when its stdin does. */
+  #discard({ child, uid }: Spare): Promise<void> {
     const ended = Promise.all([
       child.stdin.close().catch(() => {}),
       child.stdout.cancel().catch(() => {}),
@@ -164,5 +167,6 @@ export class Spares {
       this.#ending.delete(ended);
     });
     this.#ending.add(ended);
+    return ended;
   }
 }

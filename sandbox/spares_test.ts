@@ -146,6 +146,23 @@ Deno.test("one of each kind stands ready, no more than are wanted", async () => 
   assert.equal(await livingProcesses(`bwrap.*${world.dir}`), "");
 });
 
+Deno.test("a spare whose deployment cannot be set up is ended, or stays", async () => {
+  await using world = await programs({ one: "echo one" });
+  const host: SandboxHost = { launcher: "bwrap", runUid };
+  const policy = { programDir: `${world.dir}/one`, limits };
+  const spares = await readySpares(host, policy);
+  const wrong = (limit: object) => ({ ...policy, limits: { ...limits, ...limit } });
+  const open = (limit: object) => openSandbox(host, wrong(limit), () => {}, spares);
+  await assert.rejects(open({ memoryMb: 0.3 }), RangeError);
+  assert.equal(spares.count(), 1, "it stays, where it was not taken");
+  await assert.rejects(open({ stdoutBytes: 0.5 }), RangeError);
+  await spares.close();
+  assert.deepEqual(runUidsInUse(), []);
+  assert.equal(await livingProcesses(`bwrap.*${world.dir}`), "");
+  await assert.rejects(openSandbox(host, wrong({ stdoutBytes: 0.5 })), RangeError);
+  assert.equal(await livingProcesses(`bwrap.*${world.dir}`), "", "and none is started for it");
+});
+
 Deno.test("one that died is not given away; after one that took no program none is for a while", async () => {
   await using world = await programs({ one: "echo one" });
   const host: SandboxHost = { launcher: "bwrap", runUid };

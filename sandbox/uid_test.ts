@@ -4,6 +4,7 @@ import { shell } from "../worlds/sandbox/relays.ts";
 import { hostArguments } from "./launch.ts";
 import { helperPath } from "./native.ts";
 import { Session } from "./session.ts";
+import { encodeSetup } from "./protocol.ts";
 import { sessionSetup } from "./setup.ts";
 import { takeRunUid } from "./uid.ts";
 
@@ -57,7 +58,7 @@ Deno.test({
     const uidOf = async (capabilities: string | null, runUid: number | null) => {
       const args = hostArguments({ launcher: "bwrap", runUid }, policy, runUid);
       const child = serviceCommand(capabilities, [helper, ...args]).spawn();
-      const session = new Session(child, sessionSetup(policy, 0));
+      const session = new Session(child, encodeSetup(sessionSetup(policy, 0)));
       const seconds = `9${crypto.getRandomValues(new Uint32Array(1))[0]}`;
       const run = session.start({ argv: ["./sleep", seconds], env: [], stdin: null, limits });
       const uid = await shell(`until pgrep -fx './sleep ${seconds}' > ${dir}/pid; do :; done

@@ -3,8 +3,8 @@
  * given its program. What holds of a sandbox must hold of both.
  */
 import assert from "node:assert/strict";
-import type { EgressEvent } from "../../sandbox/egress.ts";
 import { dirname } from "node:path";
+import type { EgressEvent } from "../../sandbox/egress.ts";
 import type { SandboxHost, SandboxPolicy } from "../../sandbox/policy.ts";
 import { openSandbox, type Sandbox } from "../../sandbox/sandbox.ts";
 import { Spares } from "../../sandbox/spares.ts";
