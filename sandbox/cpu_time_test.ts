@@ -1,7 +1,8 @@
 /** A run's processor time is all that its processes took, whoever waited for them, or nobody. */
 import assert from "node:assert/strict";
 import { eachLauncher } from "../worlds/sandbox/launchers.ts";
-import { openSandbox } from "./sandbox.ts";
+import { shell } from "../worlds/sandbox/relays.ts";
+import { openSandbox, type Sandbox } from "./sandbox.ts";
 
 const runUid = Deno.uid() === 0 ? 1_830_000_300 : null;
 const limits = { timeoutMs: 10_000, memoryMb: 128, stdoutBytes: 1e6, stderrBytes: 4_096 };
@@ -95,6 +96,45 @@ eachLauncher("the time of all of a run's processes is counted", async (launcher)
       assert.ok(cpuMs! > 0.7 * burntMs, `${name}: ${cpuMs} of ${burntMs} ms`);
       assert.ok(cpuMs! < 1.25 * burntMs + 100, `${name}: ${cpuMs} of ${burntMs} ms`);
     }
+  } finally {
+    await sandbox.close();
+  }
+});
+
+async function runToEnd(sandbox: Sandbox, script: string) {
+  const run = await sandbox.run({ argv: ["bin/sh", "-c", script], env: {}, stdin: null });
+  await new Response(run.stdout()).text();
+  return await run.record;
+}
+
+eachLauncher("no run is counted a tick of those that its keeper had before", async (launcher) => {
+  const sandbox = await openSandbox({ ...launcher, runUid }, { programDir: "/usr", limits });
+  try {
+    // An orphan's time is the keeper's to wait for, and is looked at before the run is over.
+    const script = "(head -c 20000000 /dev/zero >/dev/null &); sleep 0.08";
+    for (let i = 0; i < 30; i++) {
+      const { cpuMs } = await runToEnd(sandbox, script);
+      // What was waited for is known to the microsecond, what is seen in /proc to a tick.
+      assert.notEqual(cpuMs! % 10, 0, `run ${i}: ${cpuMs} ms`);
+      assert.ok(cpuMs! < 1_000, `run ${i}: ${cpuMs} ms`);
+    }
+  } finally {
+    await sandbox.close();
+  }
+});
+
+eachLauncher("a run whose keeper is killed pays for no earlier one", async (launcher) => {
+  const sandbox = await openSandbox({ ...launcher, runUid }, { programDir: "/usr", limits });
+  try {
+    for (let i = 0; i < 80; i++) await runToEnd(sandbox, "exit");
+    const seconds = `9${crypto.getRandomValues(new Uint32Array(1))[0]}`;
+    const argv = ["bin/sleep", seconds];
+    const run = await sandbox.run({ argv, env: {}, stdin: null });
+    await shell(`until pid=$(pgrep -fx './bin/sleep ${seconds}'); do :; done
+      kill -9 $(ps -o ppid= -p $pid)`);
+    const { cpuMs, signal } = await run.record;
+    assert.equal(signal, "SIGKILL");
+    assert.ok(cpuMs! < 15, `${cpuMs} ms`);
   } finally {
     await sandbox.close();
   }

@@ -55,7 +55,7 @@ static struct keeper *make_keeper(const struct settings *settings, int done_fd) 
   keeper->done_fd = done_fd;
   reset(keeper);
   keeper->runs = 0;
-  keeper->earlier = (struct rusage){0};
+  keeper->earlier = keeper->itself = (struct rusage){0};
   struct clone_args args = {
       .flags = CLONE_VM | CLONE_FILES | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC,
       .exit_signal = SIGCHLD,
@@ -182,6 +182,7 @@ struct keeper *keeper_reaped(pid_t pid, struct rusage *usage, bool *prepare_fail
     if (keeper->state == FREE || keeper->pid != pid) continue;
     keeper->pid = 0;
     *usage = keeping_since(&keeper->earlier, usage);
+    *usage = keeping_since(&keeper->itself, usage);
     if (keeper->state == USED) return keeper;
     *prepare_failed = *prepare_failed || keeper->state == READY;
     become_free(keeper);

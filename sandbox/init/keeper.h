@@ -1,4 +1,4 @@
-/* Keepers: each is pid 1 of a run's namespaces, starts its program and sees to its end. */
+/* Keepers: each is pid 1 of one run's namespaces at a time, starts its program, sees to its end. */
 #ifndef KHACHAPURI_KEEPER_H
 #define KHACHAPURI_KEEPER_H
 
@@ -64,14 +64,15 @@ void keeper_dismiss(struct keeper *keeper, bool again);
 /*
  * Takes note of a death. Returns the keeper whose run it ends, NULL when it ends none; sets
  * `prepare_failed` when it was one that waited for a task. Of `usage`, which is all that it and its
- * children took, it leaves the last run's: of memory 0 when an earlier run held more.
+ * children took, it leaves the last run's, of memory 0 when an earlier run held more, and the time
+ * that the keeper itself took in it.
  */
 struct keeper *keeper_reaped(pid_t pid, struct rusage *usage, bool *prepare_failed);
 
 /* Whether there are dismissed keepers to reap. */
 bool keepers_exiting(void);
 
-/* Waits until one more run can have a keeper and a slot; dismissed ones exit by themselves. */
+/* Waits until one more run can have a keeper and a slot; dismissed ones are fresh or exit soon. */
 void keepers_make_room(void);
 
 /* Ends those that nothing needs for now; whether there were any. */

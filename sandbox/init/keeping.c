@@ -149,6 +149,12 @@ static void note_usage(struct keeper *keeper) {
   keeper->outcome.until = all;
 }
 
+/* Its memory is init's, and no run's. */
+static void note_itself(struct keeper *keeper) {
+  raw(SYS_getrusage, RUSAGE_SELF, raw_pointer(&keeper->itself), 0, 0, 0);
+  keeper->itself.ru_maxrss = 0;
+}
+
 /* Whether it may serve another run: this one ended by itself, and was not interfered with. */
 static bool serves_again(const struct keeper *keeper) {
   const struct outcome *outcome = &keeper->outcome;
@@ -181,6 +187,7 @@ void keeping_main(void *argument) {
   keeper_must(keeper, STEP_MOUNTS, fresh_make(keeper->settings, &keeper->renewable));
   for (;;) {
     await_task(keeper);
+    note_itself(keeper);
     long program = start_program(keeper);
     keeper_must(keeper, STEP_NAMESPACES, program);
     if (!keeper->renewable) drop_capabilities();

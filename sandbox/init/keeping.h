@@ -46,6 +46,7 @@ struct keeper {
   volatile uint32_t begun; /* the program has its own copies of the descriptors */
   struct outcome outcome;
   struct rusage earlier; /* what runs before this one took */
+  struct rusage itself;  /* the time that it had taken itself when this one began */
   struct stacks *stacks;
 };
 

@@ -70,12 +70,13 @@ static void count_runnable(pid_t thread, void *with) {
 
 static uint64_t tick_us(void) { return 1000000u / (uint64_t)sysconf(_SC_CLK_TCK); }
 
-static uint64_t in_ticks(struct timeval time) {
-  return ((uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec) / tick_us() * tick_us();
+static uint64_t up_to_ticks(struct timeval time) {
+  uint64_t us = (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec;
+  return (us + tick_us() - 1) / tick_us() * tick_us();
 }
 
 uint64_t process_children_us(const struct rusage *usage) {
-  return in_ticks(usage->ru_utime) + in_ticks(usage->ru_stime);
+  return up_to_ticks(usage->ru_utime) + up_to_ticks(usage->ru_stime);
 }
 
 bool process_stat(pid_t pid, struct process_stat *stat) {

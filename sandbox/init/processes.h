@@ -33,7 +33,11 @@ struct process_stat {
   uint64_t resident_bytes;      /* pages of files counting, too */
 };
 
-/* What the kernel showed there as its children's while it counted so much for them. */
+/*
+ * The most that the kernel showed there as its children's once it had counted so much for them. It
+ * shows whole ticks, rounded down: what a later look shows beyond this was taken since, where the
+ * difference of two looks can be a tick too much.
+ */
 uint64_t process_children_us(const struct rusage *usage);
 
 /* False, and zeros, once it is gone. */

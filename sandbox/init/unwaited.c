@@ -10,11 +10,12 @@ static void add_up(const struct process *table, size_t count, uint64_t *total) {
     struct run *run = table[i].run;
     if (!run) continue;
     struct process_stat stat;
-    process_stat(table[i].pid, &stat);
+    if (!process_stat(table[i].pid, &stat)) continue;
     /* The keeper's own time is not the run's, and nor is that of the runs it had before. */
     bool keeps = keeper_pid(run->keeper) == table[i].pid;
     uint64_t before = keeps ? process_children_us(keeper_earlier(run->keeper)) : 0;
-    total[run->index] += stat.children_us - before + (keeps ? 0 : stat.own_us);
+    if (stat.children_us > before) total[run->index] += stat.children_us - before;
+    if (!keeps) total[run->index] += stat.own_us;
   }
 }
 
