@@ -86,3 +86,18 @@ eachLauncher(
     assert.ok(record.wallMs < 10_000, `it ended after ${record.wallMs} ms`);
   },
 );
+
+eachLauncher(
+  "who sleeps with a part of a widened pipe printed, and not taken, is out of time",
+  async (launcher) => {
+    // All that may be under way, and of what the pipe holds then less than a half.
+    const script = "head -c 620000 /dev/zero; sleep 30";
+    const takeNothing = async (run: Run) => {
+      await Promise.race([run.record, pause(6_000)]);
+      await slowly(0)(run);
+    };
+    const record = await runScript(launcher, script, null, takeNothing);
+    assert.equal(record.limit, "timeout");
+    assert.ok(record.wallMs < 4_000, `it ended after ${record.wallMs} ms`);
+  },
+);

@@ -3,8 +3,8 @@
 #include "pipes.h"
 #include "sys.h"
 
+#include <fcntl.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 enum {
   /* Waits that are shorter are the run's own, as fast callers have programs wait all the time. */
@@ -12,23 +12,19 @@ enum {
   LOOK_US = 200 * 1000,
 };
 
-static int bytes_in(int fd) {
-  int bytes = 0;
-  return fd >= 0 && ioctl(fd, FIONREAD, &bytes) == 0 ? bytes : 0;
-}
-
 /*
  * A pipe is full when its pages are used, of which writes may leave almost a half empty. That what
  * a program prints is not taken is our own doing where the provider has given credit for more.
  */
 static bool waits_to_print(const struct run *run) {
-  return run->credit == 0 && bytes_in(run->out) >= PIPE_BYTES / 2;
+  return run->out >= 0 && run->credit == 0 &&
+         pipe_holds(run->out) >= fcntl(run->out, F_GETPIPE_SZ) / 2;
 }
 
 /* All that has come was taken by the program: the provider sends what it has at once. */
 static bool waits_to_read(const struct run *run) {
   return run->in >= 0 && !run->stdin_ended && run->pending_start == run->pending_end &&
-         bytes_in(run->in) == 0;
+         pipe_holds(run->in) == 0;
 }
 
 static bool waits(const struct run *run) {
@@ -53,8 +49,10 @@ static void count(struct run *run, uint64_t now) {
   run->computed_us = computed;
   if ((run->slot && computed == 0) || used >= measured) return; /* 0: the cgroup cannot tell */
   waited -= (uint64_t)((double)waited * (double)used / (double)measured);
+  /* Milliseconds of waits, not of each: the provider is told of the same ones. */
+  uint64_t before_ms = run->waited_us / 1000;
   run->waited_us += waited;
-  run->deadline_ms += waited / 1000;
+  run->deadline_ms += run->waited_us / 1000 - before_ms;
 }
 
 /* The provider's clock for the run is told, where there is room for more than its end. */

@@ -15,6 +15,9 @@ enum { PIPE_BYTES = 64 * 1024, WIDE_PIPE_BYTES = 256 * 1024 };
 /* Under a filter that lets init alone do so, by its secret. */
 void pipes_filtered(uint64_t secret);
 
+/* Bytes that are in it and were not read yet; 0 where `fd` is closed: -1. */
+int pipe_holds(int fd);
+
 void pipe_widen(bool *is_wide, int fd);
 
 /* As it was; what it holds must fit. */

@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -220,12 +219,6 @@ static bool may_come_later(const struct run *run) {
   return errno == EINTR || (errno == EAGAIN && !run->dead);
 }
 
-/* What a pipe holds. Read when its run dies: what others write to it later is not the run's. */
-static int bytes_in(int fd) {
-  int bytes = 0;
-  return fd >= 0 && ioctl(fd, FIONREAD, &bytes) == 0 ? bytes : 0;
-}
-
 bool run_credit(struct run *run, const uint8_t *payload, uint32_t length) {
   struct credit_payload credit;
   if (length != sizeof credit) return false;
@@ -250,7 +243,7 @@ bool run_holds_back(const struct run *run, uint64_t *us) {
  */
 static bool prints_first(struct run *run) {
   if (run->held_until_us > 0 || run->dead) return false;
-  int bytes = bytes_in(run->out);
+  int bytes = pipe_holds(run->out);
   bool holds = bytes > 0 && bytes <= HELD_BYTES_MAX;
   if (bytes > 0) run->held_until_us = now_us() + (holds ? HELD_US : 0);
   return holds;
@@ -301,8 +294,9 @@ void run_read_stderr(struct run *run) {
 
 void run_died(struct run *run, int status, const struct rusage *usage) {
   run->dead = true;
-  run->out_left = bytes_in(run->out);
-  run->err_left = bytes_in(run->err);
+  /* What others write to them later is not the run's. */
+  run->out_left = pipe_holds(run->out);
+  run->err_left = pipe_holds(run->err);
   run->status = status;
   run->outcome = *keeper_outcome(run->keeper);
   uint64_t waited_us = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000u +
