@@ -1,8 +1,9 @@
 /**
  * One deployment's sandbox and the runs in it. Every request is one run, in pid, mount and ipc
- * namespaces that are its alone meanwhile, and fresh or made fresh (init/keeping.c). Programs are hostile: they see their own folder (read-only), a
- * private /tmp, the system's read-only libraries and the environment given here; no network but a
- * way out to listed hosts, no other process, no file of the provider.
+ * namespaces that are its alone meanwhile, and fresh or made fresh (init/keeping.c). Programs are
+ * hostile: they see their own folder (read-only), a private /tmp, the system's read-only libraries
+ * and the environment given here; no network but a way out to listed hosts, no other process, no
+ * file of the provider.
  */
 import { KhachapuriError } from "../lib/errors.ts";
 import type { ByteSource } from "../lib/byte_source.ts";

@@ -167,8 +167,6 @@ static void handle_frame(const struct frame_header *frame, uint8_t *payload) {
   }
 }
 
-/* ---- the loop ---- */
-
 /* Takes note of the runs that keepers say are over. The keepers' own deaths are reaped later. */
 static void collect_finished(void) {
   uint64_t times;
@@ -223,8 +221,6 @@ static nfds_t fill_polled(struct pollfd *polled, struct run **owners, uint64_t *
   }
   return count;
 }
-
-/* ---- time ---- */
 
 /* The sooner of two times in milliseconds, of which -1 is never. */
 static int sooner(int64_t a, int64_t b) { return (int)(a < 0 || (b >= 0 && b < a) ? b : a); }
@@ -325,6 +321,7 @@ static int wait_for_events(struct pollfd *polled, nfds_t count, uint64_t held_us
 static bool is_delivered(const struct run *run) {
   return !inside.settings.listen || !run->dead || ingress_end();
 }
+
 static void tell_let_in(void) {
   for (uint32_t i = ingress_let_in(); i > 0 && output_room() > OUTPUT_RESERVE; i--) {
     output_begin();
