@@ -133,11 +133,11 @@ function commandOf(
 
 /**
  * For bubblewrap >= 0.8. Each namespace is named, as --unshare-all goes on without those that the
- * kernel refuses. The capabilities are init's alone, inside its own user namespace: it starts
- * runs in fresh namespaces, leaves them none, and reaches into those that call setsid, of which
- * some keep debuggers out (init/sessions.h). --die-with-parent is not used: it would kill a
- * bwrap that is still starting, which strands the sandbox it has begun. Init exits by itself when
- * its supervisor is gone.
+ * kernel refuses. The capabilities are init's, inside its own user namespace: it starts runs in
+ * namespaces that are fresh or made fresh, for which a keeper keeps one of them (init/keeping.c)
+ * and a program none, and reaches into those that call setsid, of which some keep debuggers out
+ * (init/sessions.h). --die-with-parent is not used: it would kill a bwrap that is still starting,
+ * which strands the sandbox it has begun. Init exits by itself when its supervisor is gone.
  */
 export function bwrapArguments(policy: Shown, etc?: string): string[] {
   const etcMounts = etc === undefined ? [] : [["--ro-bind", etc, "/etc"]];

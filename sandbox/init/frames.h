@@ -21,7 +21,7 @@ struct settings {
   uint64_t stdout_bytes_max;
   uint64_t memory_bytes; /* of one run; a cgroup enforces it where there is one, else watch.c */
   uint64_t secret;       /* shown to the filter, lets init make the calls that start a run */
-  int last_pid;       /* /proc/sys/kernel/ns_last_pid, to be written; -1: it cannot be */
+  int last_pid;       /* of slots_open, and not of SETUP: ns_last_pid, to be written; or -1 */
   uint32_t listeners; /* sockets that the relay wants; 0: programs cannot call out */
   uint32_t listen;    /* 0: programs print their answers; else as in SETUP: a server's */
   uint32_t limits;

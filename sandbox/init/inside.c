@@ -79,7 +79,6 @@ static void reap(void) {
 static void handle_setup(uint8_t *payload, size_t length) {
   if (inside.ready) protocol_error("second setup");
   if (!settings_parse(&inside.settings, payload, length)) protocol_error("malformed setup");
-  inside.settings.last_pid = inside.slots.last_pid;
   if (inside.settings.program[0]) show_program(inside.settings.program);
   take_limits(&inside.settings);
   if (inside.settings.listeners > 0) {
@@ -382,7 +381,8 @@ int inside_main(void) {
   for (int fd = RELAY; fd <= INGRESS; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
   inside.has_one_share = sessions_share();
   /* Runs without cgroups of their own must not see the machine's. */
-  if (!slots_open(&inside.slots, SUPERVISOR) && unshare(CLONE_NEWCGROUP)) fatal("cgroup namespace");
+  bool has_slots = slots_open(&inside.slots, SUPERVISOR, &inside.settings.last_pid);
+  if (!has_slots && unshare(CLONE_NEWCGROUP)) fatal("cgroup namespace");
   inside.null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (inside.null < 0) fatal("/dev/null");
   input_open();

@@ -61,9 +61,9 @@ static struct slot *add_slot(struct slots *slots, int dir) {
   return slot;
 }
 
-bool slots_open(struct slots *slots, int supervisor) {
+bool slots_open(struct slots *slots, int supervisor, int *last_pid) {
   slots->supervisor = supervisor;
-  slots->last_pid = receive(supervisor, &slots->controllers);
+  *last_pid = receive(supervisor, &slots->controllers);
   int dir = receive(supervisor, &slots->controllers);
   if (dir < 0) return false;
   add_slot(slots, dir);

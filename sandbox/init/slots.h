@@ -32,18 +32,17 @@ struct held {
 
 struct slots {
   int supervisor;       /* socket to the supervisor, which makes cgroups */
-  /*
-   * The machine's ns_last_pid, to be written: it is that of the writer's pid namespace, and in here
-   * no /proc can be mounted that may be written to. -1: not there.
-   */
-  int last_pid;
   uint32_t controllers; /* in force, bits of enum controller */
   uint32_t count;
   struct slot slot[RUNS_MAX];
 };
 
-/* Waits for the supervisor's first messages; false when this machine has no cgroup for runs. */
-bool slots_open(struct slots *slots, int supervisor);
+/*
+ * Waits for the supervisor's first messages; false when this machine has no cgroup for runs. Sets
+ * `last_pid` to the machine's ns_last_pid, to be written: it is that of the writer's pid namespace,
+ * and in here no /proc can be mounted that may be written to. -1: not there.
+ */
+bool slots_open(struct slots *slots, int supervisor, int *last_pid);
 
 /*
  * A free slot, from now on busy, in which no memory of earlier runs is counted. When there is none
