@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ByteSource, chunksSource, streamSource } from "./byte_source.ts";
+import { type ByteSource, chunksSource, free, streamSource } from "./byte_source.ts";
 
 async function sizes(source: ByteSource): Promise<number[]> {
   const seen: number[] = [];
@@ -27,4 +27,10 @@ Deno.test("a stream that fails fails its reader", async () => {
     pull: (controller) => controller.error(new Error("broken")),
   });
   await assert.rejects(streamSource(broken).read(), /broken/);
+});
+
+Deno.test("a large chunk that is freed holds no memory, a small one goes as all do", () => {
+  const [large, small] = [new Uint8Array(100_000).subarray(7), new Uint8Array(100)];
+  for (const chunk of [large, small, large]) free(chunk);
+  assert.deepEqual([large.length, large.buffer.byteLength, small.length], [0, 0, 100]);
 });

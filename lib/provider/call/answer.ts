@@ -3,6 +3,7 @@
  * is committed before the last byte goes.
  */
 import type { RunRecord } from "../../../sandbox/sandbox.ts";
+import { free } from "../../byte_source.ts";
 import { CREDITS_HEADER, CREDITS_MAX_HEADER } from "../../credits_headers.ts";
 import { asKhachapuriError, isProgramsOwn, KhachapuriError } from "../../errors.ts";
 import { failureOf } from "../http/failure.ts";
@@ -313,6 +314,11 @@ class OutputRelay implements Relay {
     const chunk = this.#again.shift() ?? await this.#readOn();
     if (chunk) uptake.hand(chunk.length);
     return chunk;
+  }
+
+  sent(chunk: Uint8Array): void {
+    // The first one tells the owner what a program that failed has said.
+    if (chunk !== this.parts.first) free(chunk);
   }
 
   putBack(chunks: Uint8Array[]): void {

@@ -37,6 +37,8 @@ export interface HttpRequest extends RequestTarget {
 export interface AnswerStream extends ByteSource {
   /** Its caller is gone; resolves when all that follows from that is done. */
   cancel(): Promise<void>;
+  /** A chunk that was read has been sent: nobody who sends it looks at it any more. */
+  sent?(chunk: Uint8Array): void;
   /**
    * Settles when no more will be made: from then on a slow reader is waited for so long only, and
    * where it fails, no longer.

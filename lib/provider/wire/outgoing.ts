@@ -102,7 +102,8 @@ async function sendStream(outlet: Outlet, body: AnswerStream): Promise<void> {
   body.ended.then(() => outlet.onMade(), () => outlet.cut());
   try {
     for (let chunk; !isClosed && (chunk = await body.read()) !== null;) {
-      if (!response.write(chunk)) await roomIn(response);
+      const whole = chunk;
+      if (!response.write(whole, (error) => error || body.sent?.(whole))) await roomIn(response);
     }
   } catch (error) {
     outlet.cut();
@@ -129,6 +130,7 @@ function measured(body: AnswerStream, announced: number): AnswerStream {
   return {
     ended: body.ended,
     cancel: () => body.cancel(),
+    sent: (chunk) => body.sent?.(chunk),
     async read() {
       const chunk = await body.read();
       bytes += chunk?.length ?? 0;

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { connect as connectHttp2 } from "node:http2";
+import { createHash, randomBytes } from "node:crypto";
+import { certificateFiles } from "../../../worlds/certificate.ts";
 import { openWire, textAnswer } from "../../../worlds/wire.ts";
+import { free } from "../../byte_source.ts";
 import type { AnswerStream } from "../http/request.ts";
 
 const HEAD = "Host: a\r\nConnection: close\r\n\r\n";
@@ -155,4 +159,60 @@ Deno.test("fields behind a body go out behind it, where it is framed so that the
     /2\r\nab\r\n0\r\nx-sum: 1\r\nx-other: 2\r\n\r\n$/,
   );
   assert.match(await wire.say("GET / HTTP/1.0\r\n\r\n"), /\r\n\r\nab$/);
+});
+
+const SIZES = [1, 70_000, 200, 300_000, 1_000_000, 40_000, 262_136, 262_136, 3];
+
+/** Random chunks, each of which is freed when it has been sent. */
+function freed() {
+  const chunks = SIZES.map((size) => new Uint8Array(randomBytes(size)));
+  const hash = createHash("sha256");
+  for (const chunk of chunks) hash.update(chunk);
+  const sent: number[] = [];
+  let next = 0;
+  const body: AnswerStream = {
+    ended: Promise.resolve(),
+    read: () => Promise.resolve(chunks[next++] ?? null),
+    cancel: () => Promise.resolve(),
+    sent(chunk) {
+      sent.push(chunk.length);
+      free(chunk);
+    },
+  };
+  return { body, sent, sha256: hash.digest("hex") };
+}
+
+Deno.test("each chunk is told to be sent once it is, so that its memory may go", async () => {
+  await using files = await certificateFiles("p.example");
+  const caCerts = [await Deno.readTextFile(files.cert)];
+  using client = Deno.createHttpClient({ caCerts, http2: false });
+  for (const tls of [null, files]) {
+    const { body, sent, sha256 } = freed();
+    await using wire = await openWire(
+      () => Promise.resolve({ status: 200, headers: [], body }),
+      tls,
+    );
+    const came = await (await fetch(wire.url, { client })).bytes();
+    assert.equal(createHash("sha256").update(came).digest("hex"), sha256, wire.url);
+    assert.deepEqual(sent, SIZES);
+  }
+});
+
+Deno.test("chunks that are freed when they were sent come whole over HTTP/2, to a slow reader too", async () => {
+  await using files = await certificateFiles("p.example");
+  const { body, sent, sha256 } = freed();
+  await using wire = await openWire(
+    () => Promise.resolve({ status: 200, headers: [], body }),
+    files,
+  );
+  const session = connectHttp2(wire.url, { rejectUnauthorized: false });
+  const stream = session.request({ ":path": "/" });
+  const hash = createHash("sha256");
+  for await (const chunk of stream) {
+    hash.update(chunk);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  session.destroy();
+  assert.equal(hash.digest("hex"), sha256);
+  assert.deepEqual(sent, SIZES);
 });
