@@ -17,7 +17,7 @@ enum {
  * a program prints is not taken is our own doing where the provider has given credit for more.
  */
 static bool waits_to_print(const struct run *run) {
-  return run->out >= 0 && run->credit == 0 &&
+  return run->out >= 0 && !run_may_print(run) &&
          pipe_holds(run->out) >= fcntl(run->out, F_GETPIPE_SZ) / 2;
 }
 
@@ -88,7 +88,7 @@ void callers_time_look(struct inside *inside) {
   for (uint32_t i = 0; i < inside->runs; i++) {
     struct run *run = &inside->run[i];
     if (!run->busy || run->dead || run->settings->listen) continue;
-    if (run->waits_since_us == 0 && run->credit > 0 && !run->command->has_stdin) continue;
+    if (run->waits_since_us == 0 && run_may_print(run) && !run->command->has_stdin) continue;
     if (now == 0) now = now_us();
     look(run, now);
   }

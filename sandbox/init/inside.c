@@ -211,7 +211,7 @@ static nfds_t fill_polled(struct pollfd *polled, struct run **owners, uint64_t *
     if (!run->busy) continue;
     run_close_program_ends(run);
     bool wanted = room && !run_holds_back(run, held_us);
-    int fds[] = {wanted && run->credit ? run->out : -1, wanted ? run->err : -1,
+    int fds[] = {wanted && run_is_read(run) ? run->out : -1, wanted ? run->err : -1,
                  run->pending_end > run->pending_start ? run->in : -1};
     for (int k = 0; k < 3; k++) {
       owners[count] = run;

@@ -4,6 +4,7 @@
 #include "sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,28 +14,74 @@ static struct {
   uint8_t bytes[1024u * 1024u];
 } out;
 
+/* A payload whose pages are moved on: it goes out behind the first `at` bytes, its header's. */
+static struct {
+  int ends[2];
+  bool is_open, is_wide;
+  size_t at, held;
+} moved;
+
+/* A header takes one of the pages that the channel holds. */
+enum { MOVED_BYTES_MAX = CHUNK_BYTES_MAX - 4096 };
+
 size_t output_room(void) { return sizeof out.bytes - out.end; }
 
 uint8_t *output_begin(void) { return out.bytes + out.end + sizeof(struct frame_header); }
 
-void output_commit(uint8_t type, uint32_t run, size_t length) {
+static void put_header(uint8_t type, uint32_t run, size_t length) {
   struct frame_header header = {(uint32_t)length, type, 0, (uint16_t)run};
   memcpy(out.bytes + out.end, &header, sizeof header);
-  out.end += sizeof header + length;
-  if (length >= PIPE_BYTES) pipe_widen(&out.is_wide, CHANNEL_OUT);
+  out.end += sizeof header;
+  if (length > PIPE_BYTES / 2) pipe_widen(&out.is_wide, CHANNEL_OUT);
 }
+
+void output_commit(uint8_t type, uint32_t run, size_t length) {
+  put_header(type, run, length);
+  out.end += length;
+}
+
+static ssize_t move(int from, int to, size_t most) {
+  return splice(from, NULL, to, NULL, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+}
+
+static bool moved_open(void) {
+  if (!moved.is_open) moved.is_open = pipe2(moved.ends, O_NONBLOCK | O_CLOEXEC) == 0;
+  if (moved.is_open) pipe_widen(&moved.is_wide, moved.ends[1]);
+  return moved.is_open;
+}
+
+size_t output_move(uint8_t type, uint32_t run, int from, size_t most) {
+  if (!output_is_empty() || !moved_open()) return 0;
+  ssize_t got = move(from, moved.ends[1], most < MOVED_BYTES_MAX ? most : MOVED_BYTES_MAX);
+  if (got <= 0) return 0;
+  put_header(type, run, (size_t)got);
+  moved.at = out.end;
+  moved.held = (size_t)got;
+  return moved.held;
+}
+
+bool output_is_moving(void) { return moved.held > 0; }
 
 bool output_is_empty(void) { return out.end == 0; }
 
+/* Of what is first in turn, so much as the channel takes. */
+static ssize_t send_first(void) {
+  if (moved.held == 0) return write(CHANNEL_OUT, out.bytes + out.start, out.end - out.start);
+  if (out.start < moved.at) return write(CHANNEL_OUT, out.bytes + out.start, moved.at - out.start);
+  return move(moved.ends[0], CHANNEL_OUT, moved.held);
+}
+
 void output_flush(void) {
-  while (out.start < out.end) {
-    ssize_t sent = write(CHANNEL_OUT, out.bytes + out.start, out.end - out.start);
+  while (out.start < out.end || moved.held > 0) {
+    bool moves = moved.held > 0 && out.start == moved.at;
+    ssize_t sent = send_first();
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno == EAGAIN) break;
     if (sent < 0) _exit(0);
-    out.start += (size_t)sent;
+    if (moves) moved.held -= (size_t)sent;
+    else out.start += (size_t)sent;
   }
-  if (out.start == out.end) out.start = out.end = 0;
+  if (out.start == out.end && moved.held == 0) out.start = out.end = 0;
   /* Move what is left to the front, so that there is room for the frames that must go out. */
   if (out.start > sizeof out.bytes / 2) {
     memmove(out.bytes, out.bytes + out.start, out.end - out.start);
@@ -45,5 +92,10 @@ void output_flush(void) {
 
 void output_release(void) {
   release_pages(out.bytes, sizeof out.bytes);
+  if (moved.is_open) {
+    close(moved.ends[0]);
+    close(moved.ends[1]);
+  }
+  moved.is_open = moved.is_wide = false;
   pipe_narrow(&out.is_wide, CHANNEL_OUT);
 }

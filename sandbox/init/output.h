@@ -21,6 +21,16 @@ size_t output_room(void);
 uint8_t *output_begin(void);
 void output_commit(uint8_t type, uint32_t run, size_t length);
 
+/*
+ * Passes up to `most` bytes of a pipe on as a frame's payload: its pages are moved, not copied.
+ * How many; 0 where something waits to go out before, or nothing could be moved: they are to be
+ * read.
+ */
+size_t output_move(uint8_t type, uint32_t run, int from, size_t most);
+
+/* Whether the provider has not taken all that was moved: till then nothing more is. */
+bool output_is_moving(void);
+
 /* Whether the provider has taken all of it. */
 bool output_is_empty(void);
 

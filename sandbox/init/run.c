@@ -228,6 +228,8 @@ bool run_credit(struct run *run, const uint8_t *payload, uint32_t length) {
   return true;
 }
 
+bool run_may_print(const struct run *run) { return run->credit >= PIPE_BYTES; }
+
 bool run_holds_back(const struct run *run, uint64_t *us) {
   if (run->dead || run->held_until_us == 0) return false;
   uint64_t now = now_us();
@@ -249,13 +251,28 @@ static bool prints_first(struct run *run) {
   return holds;
 }
 
+bool run_is_read(const struct run *run) {
+  return run_may_print(run) && !(run->out_is_wide && output_is_moving());
+}
+
+/* Where much comes it goes on as it is; false: it is to be read. */
+static bool move_stdout(struct run *run, size_t want) {
+  if (!run->out_is_wide || run->dead || pipe_holds(run->out) < PIPE_BYTES) return false;
+  uint64_t allowed = run->settings->stdout_bytes_max - run->stdout_bytes;
+  size_t got = output_move(FRAME_STDOUT, run->index, run->out, smaller(allowed, want));
+  run->stdout_bytes += got;
+  run->credit -= (uint32_t)got;
+  return got > 0;
+}
+
 void run_read_stdout(struct run *run) {
   if (run->out < 0 || output_room() < CHUNK_BYTES_MAX + OUTPUT_RESERVE) return;
   if (prints_first(run)) return;
   /* Once the run is dead at most a pipe's content is left, which is sent whatever the window. */
   uint32_t window = run->dead ? (uint32_t)run->out_left : run->credit;
-  size_t want = smaller(window, CHUNK_BYTES_MAX);
-  if (want == 0 && !run->dead) return;
+  size_t want = smaller(window, CHUNK_BYTES_MAX - sizeof(struct frame_header));
+  if (!run->dead && !run_is_read(run)) return;
+  if (move_stdout(run, want)) return;
   ssize_t got = want == 0 ? 0 : read(run->out, output_begin(), want);
   if (got < 0 && may_come_later(run)) return;
   if (got <= 0) {
@@ -263,7 +280,7 @@ void run_read_stdout(struct run *run) {
     return;
   }
   if (run->dead) run->out_left -= (int)got;
-  else if (got >= PIPE_BYTES) pipe_widen(&run->out_is_wide, run->out);
+  else if (got > PIPE_BYTES / 2) pipe_widen(&run->out_is_wide, run->out);
   size_t room = smaller(run->settings->stdout_bytes_max - run->stdout_bytes, (uint64_t)got);
   run->stdout_bytes += room;
   run->credit -= (uint32_t)smaller(run->credit, room);

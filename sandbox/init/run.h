@@ -60,6 +60,12 @@ bool run_stdin(struct run *run, const uint8_t *bytes, uint32_t length);
 /* Takes one CREDIT frame: stdout that may be sent; false when it is none. */
 bool run_credit(struct run *run, const uint8_t *payload, uint32_t length);
 
+/* Whether the provider takes enough for a read: for less, frames would be of some bytes each. */
+bool run_may_print(const struct run *run);
+
+/* And whether what it prints is taken now. */
+bool run_is_read(const struct run *run);
+
 /*
  * Takes one EXTEND frame: moves the deadline of a run that lives; false when it is none. A run that
  * has met its deadline, or has ended, ends all the same.
