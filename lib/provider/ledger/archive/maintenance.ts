@@ -11,16 +11,8 @@ import { archivedReceipt } from "./receipts.ts";
 import { bordersOf, createArchive, LAYOUT, type Layout } from "./schema.ts";
 import { SpanIndex } from "./span_index.ts";
 
-/**
- * With 3 million rows the table takes 0.5 to 1 GB. 14 GB of segments are 5 to 10 thousand million
- * rows of calls that their owners pay: a year of 100 calls a second. A receipt takes 70 to 100
- * bytes, for its two hashes can't be made smaller.
- */
-export const ARCHIVE_POLICY: ArchivePolicy = {
-  rows: 3_000_000,
-  archiveBytes: 14e9,
-  receiptBytes: 2e9,
-};
+/** Where nothing is said, nothing is put away, and nothing goes. */
+const KEEP_ALL: ArchivePolicy = { rows: Infinity, archiveBytes: Infinity, receiptBytes: Infinity };
 
 /** How many times as long as a slice took calls have after it. */
 const RESTS = 3;
@@ -31,6 +23,7 @@ export interface MaintenanceOptions {
   path: string;
   /** Resolves when all that the database was told is on the disk. */
   sync(): Promise<void>;
+  /** By default all is kept, in the table. */
   policy?: ArchivePolicy;
   /** Of a ledger that has none yet. */
   layout?: Layout;
@@ -79,7 +72,7 @@ export class Maintenance {
   async #work(): Promise<void> {
     const {
       database,
-      policy = ARCHIVE_POLICY,
+      policy = KEEP_ALL,
       sync,
       rest = (workedMs) => pause(RESTS * workedMs),
     } = this.options;

@@ -211,6 +211,20 @@ Deno.test("once it archives, the database grows no more but for its index", () =
     journal.close();
   }));
 
+Deno.test("where no policy is given, nothing goes, however large the archive has become", () =>
+  inFolder(async (dir) => {
+    const journal = await LongJournal.open(`${dir}/ledger.db`);
+    journal.write(next(entriesOf(seededRandom("no policy"), CUSTOMERS), 500));
+    const { database } = journal.table;
+    await journal.maintenance({ policy: KEEP_ALL }).round(500);
+    // As after months.
+    database.exec("UPDATE segments SET bytes = bytes + 1e12");
+    await journal.maintenance().round(500);
+    assert.equal(bordersOf(database)!.dropped, 0);
+    assert.deepEqual(readJournal(journal.path, {}), expected(journal.entries, {}));
+    journal.close();
+  }));
+
 Deno.test("a round that is stopped in its midst writes nothing more, and the next life goes on", () =>
   inFolder(async (dir) => {
     const random = seededRandom("archive stops");
