@@ -7,7 +7,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { pause } from "../../../pause.ts";
 import type { StoredRow } from "../codec.ts";
 import { type ArchivePolicy, Archiver } from "./archiver.ts";
-import { archivedReceipt } from "./receipts.ts";
+import { archivedReceipt, KnownParties } from "./receipts.ts";
 import { bordersOf, createArchive, LAYOUT, type Layout } from "./schema.ts";
 import { SpanIndex } from "./span_index.ts";
 
@@ -37,6 +37,7 @@ class Stopped extends Error {}
 
 export class Maintenance {
   readonly #archiver: Archiver;
+  readonly #parties = new KnownParties();
   #low = 0;
   #round: Promise<void> | null = null;
   #isStopped = false;
@@ -60,7 +61,7 @@ export class Maintenance {
 
   /** The row of the charge that ended a reservation, in the archive, if it has a receipt. */
   receipt(reservation: number): StoredRow | undefined {
-    return archivedReceipt(this.options.database, this.options.path, reservation);
+    return archivedReceipt(this.options.database, this.options.path, reservation, this.#parties);
   }
 
   /** Nothing more is written when it resolves. */

@@ -225,6 +225,25 @@ Deno.test("where no policy is given, nothing goes, however large the archive has
     journal.close();
   }));
 
+Deno.test("whose the rows of a file are is read once for all receipts that are asked of it", () =>
+  inFolder(async (dir) => {
+    const journal = await LongJournal.open(`${dir}/ledger.db`);
+    journal.write(next(entriesOf(seededRandom("receipts"), CUSTOMERS), 500));
+    const maintenance = journal.maintenance({ policy: KEEP_ALL });
+    await maintenance.round(500);
+    assertReceipts(journal, maintenance);
+    const heads = journal.table.database.prepare("SELECT head_bytes FROM segments ORDER BY first")
+      .all();
+    const folder = archiveDir(journal.path);
+    const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+    for (const [index, name] of names.entries()) {
+      using file = await Deno.open(join(folder, name), { write: true });
+      await file.write(new Uint8Array(heads[index]!.head_bytes as number));
+    }
+    assertReceipts(journal, maintenance);
+    journal.close();
+  }));
+
 Deno.test("a round that is stopped in its midst writes nothing more, and the next life goes on", () =>
   inFolder(async (dir) => {
     const random = seededRandom("archive stops");

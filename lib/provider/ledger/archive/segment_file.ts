@@ -124,19 +124,21 @@ export async function hashOf(path: string): Promise<string> {
 /** A segment that is read: a block at a time, so that its size does not matter. */
 export class SegmentFile {
   readonly #file: Deno.FsFile;
-  readonly #parties: readonly Party[];
+  /** The parties of its rows. */
+  readonly parties: readonly Party[];
 
-  /** @throws KhachapuriError `file_unusable` for one that is damaged, or is not there */
-  constructor(private readonly path: string, headBytes: number) {
+  /**
+   * @param known its parties, where they were read before: its head is not read then
+   * @throws KhachapuriError `file_unusable` for one that is damaged, or is not there
+   */
+  constructor(private readonly path: string, headBytes: number, known?: readonly Party[]) {
     try {
       this.#file = Deno.openSync(path);
     } catch (error) {
       throw damaged(path, error);
     }
     try {
-      const head = JSON.parse(this.#line(0, headBytes));
-      if (head.version !== VERSION) throw new Error(`it has version ${head.version}`);
-      this.#parties = head.parties;
+      this.parties = known ?? this.#partiesIn(headBytes);
     } catch (error) {
       this.#file.close();
       throw damaged(path, error);
@@ -146,19 +148,20 @@ export class SegmentFile {
   /** @throws KhachapuriError `file_unusable` when it is damaged */
   block([offset, bytes]: Place): PartyRow[] {
     try {
-      return decodeBlock(this.#line(offset, bytes), this.#parties);
+      return decodeBlock(this.#line(offset, bytes), this.parties);
     } catch (error) {
       throw damaged(this.path, error);
     }
   }
 
-  /** The parties of its rows. */
-  get parties(): readonly Party[] {
-    return this.#parties;
-  }
-
   [Symbol.dispose](): void {
     this.#file.close();
+  }
+
+  #partiesIn(headBytes: number): readonly Party[] {
+    const head = JSON.parse(this.#line(0, headBytes));
+    if (head.version !== VERSION) throw new Error(`it has version ${head.version}`);
+    return head.parties;
   }
 
   #line(offset: number, bytes: number): string {
