@@ -74,6 +74,8 @@ export interface Store {
    * @param low the row up to which a start needs none
    */
   maintain(low: number): Promise<void>;
+  /** Ends that for good, so that `close` has no slice to wait for. */
+  stopUpkeep(): Promise<void>;
   /** @param isLeft another process goes on with it, and has read what there is */
   close(isLeft?: boolean): Promise<void>;
 }
@@ -153,6 +155,7 @@ export async function openStore(
     checkpoint: () => checkpoints.run(),
     onCheckpoint: (listener) => void listeners.push(listener),
     maintain: (low) => maintenance.round(low),
+    stopUpkeep: () => maintenance.stop(),
     async close(isLeft = false) {
       await maintenance.stop();
       // A first one would keep the release before from going on, should this one not come to serve.

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { getAddress, type Hex } from "viem";
 import type { CidText } from "../../cid.ts";
+import { bordersOf } from "./archive/schema.ts";
 import { type Entry, laneOf, lanesOf, outstanding, prepaid } from "./journal.ts";
 import { openStore, readJournal, type Store } from "./store.ts";
 
@@ -199,3 +201,19 @@ Deno.test("a turn of any size is committed in order and as a whole", async () =>
     await store.close().catch(() => {});
   });
 });
+
+Deno.test("once its upkeep has ended a ledger goes on, and is tended no more", () =>
+  withLedger(async (path) => {
+    const policy = { rows: 1, archiveBytes: Infinity, receiptBytes: Infinity };
+    const layout = { blockRows: 1, spanRows: 2, segmentRows: 2 };
+    const store = await openStore(path, () => 1_000, undefined, { policy, layout });
+    await store.stopUpkeep();
+    await store.write([{ kind: "open", payer: PAYERS[0]!, lane: LANES[0]!, charged: 0n }], "disk");
+    for (let n = 1; n <= 5; n++) await store.write([...sale(n, 5n)], "disk");
+    await store.checkpoint();
+    await store.maintain(store.low());
+    await store.close();
+    const database = new DatabaseSync(path);
+    assert.equal(bordersOf(database)!.indexed, 0);
+    database.close();
+  }));

@@ -27,8 +27,11 @@ export interface MaintenanceOptions {
   policy?: ArchivePolicy;
   /** Of a ledger that has none yet. */
   layout?: Layout;
-  /** After a slice that took so many ms; by default calls have three times as long. */
-  rest?(workedMs: number): Promise<void>;
+  /**
+   * After a slice that took so many ms; by default calls have three times as long.
+   * @param ends whether it is to end early
+   */
+  rest?(workedMs: number, ends: AbortSignal): Promise<void>;
   /** Hears why a round ended early; the next one goes on. */
   onTrouble?(error: unknown): void;
 }
@@ -40,7 +43,7 @@ export class Maintenance {
   readonly #parties = new KnownParties();
   #low = 0;
   #round: Promise<void> | null = null;
-  #isStopped = false;
+  readonly #end = new AbortController();
 
   constructor(private readonly options: MaintenanceOptions) {
     const { database, path, layout = LAYOUT } = options;
@@ -64,9 +67,9 @@ export class Maintenance {
     return archivedReceipt(this.options.database, this.options.path, reservation, this.#parties);
   }
 
-  /** Nothing more is written when it resolves. */
+  /** Nothing more is written when it resolves, which the slice at hand alone delays. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
+    this.#end.abort();
     await this.#round;
   }
 
@@ -75,15 +78,20 @@ export class Maintenance {
       database,
       policy = KEEP_ALL,
       sync,
-      rest = (workedMs) => pause(RESTS * workedMs),
+      rest = (workedMs, ends) => pause(RESTS * workedMs, ends),
     } = this.options;
+    const ends = this.#end.signal;
+    const goOn = () => {
+      if (ends.aborted) throw new Stopped();
+    };
     let since = performance.now();
     const between = async () => {
-      await rest(performance.now() - since);
-      if (this.#isStopped) throw new Stopped();
+      goOn();
+      await rest(performance.now() - since, ends);
+      goOn();
       since = performance.now();
     };
-    if (this.#isStopped) throw new Stopped();
+    goOn();
     await sync();
     await between();
     // Anew each time: what it remembers of a round that failed may not be in the database.

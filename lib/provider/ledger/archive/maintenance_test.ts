@@ -10,6 +10,7 @@ import {
 } from "../../../../worlds/long_journal.ts";
 import { inFolder } from "../../../../worlds/home.ts";
 import { type Random, seededRandom } from "../../../../worlds/random.ts";
+import { pause } from "../../../pause.ts";
 import { fromRow, type Recorded, storedRow, toRow } from "../codec.ts";
 import type { Entry } from "../entries.ts";
 import { type JournalFilter, readJournal, streamJournal } from "../journal_reader.ts";
@@ -265,5 +266,27 @@ Deno.test("a round that is stopped in its midst writes nothing more, and the nex
     await journal.maintenance({ policy: KEEP_ALL }).round(400);
     assertReads(journal, random);
     assert.ok(bordersOf(journal.table.database)!.archived > 300);
+    journal.close();
+  }));
+
+const LONG_MS = 10_000;
+
+Deno.test("who stops a round does not wait for its rest", () =>
+  inFolder(async (dir) => {
+    const journal = await LongJournal.open(`${dir}/ledger.db`);
+    journal.write(next(entriesOf(seededRandom("rests"), CUSTOMERS), 100));
+    const resting = Promise.withResolvers<void>();
+    const maintenance = journal.maintenance({
+      rest(_, ends) {
+        resting.resolve();
+        return pause(LONG_MS, ends);
+      },
+    });
+    const round = maintenance.round(100);
+    await resting.promise;
+    const begunAt = performance.now();
+    await maintenance.stop();
+    await round;
+    assert.ok(performance.now() - begunAt < LONG_MS / 2);
     journal.close();
   }));
