@@ -8,20 +8,17 @@ import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { KhachapuriError } from "../../../errors.ts";
+import { syncFolder } from "../../../files.ts";
 import { isReceipted } from "../codec.ts";
 import { decodeBlock, encodeBlock, type Party, type PartyRow } from "./block_codec.ts";
-import type { SegmentKind } from "./schema.ts";
+import type { SegmentId } from "./schema.ts";
 
 const VERSION = 1;
 /** Of what is not whole yet: no backup has it, and the next life removes it. */
 const PARTIAL = ".partial";
 const READ_BYTES = 256 * 1024;
 
-export interface Head {
-  readonly kind: SegmentKind;
-  /** The rows of the journal that it was made of. */
-  readonly first: number;
-  readonly last: number;
+export interface Head extends SegmentId {
   readonly parties: readonly Party[];
 }
 
@@ -42,7 +39,7 @@ export interface Written {
 }
 
 /** The name of its file: they sort as their rows do. */
-export function segmentName({ kind, first, last }: Omit<Head, "parties">): string {
+export function segmentName({ kind, first, last }: SegmentId): string {
   const digits = (seq: number) => String(seq).padStart(12, "0");
   return `${kind === "rows" ? "ledger" : "receipts"}-${digits(first)}-${digits(last)}.jsonl.gz`;
 }
@@ -80,8 +77,7 @@ export class SegmentWriter {
     const found = await hashOf(this.#path + PARTIAL);
     if (found !== sha256) throw new Error(`${this.#path} is not on the disk as it was written`);
     await Deno.rename(this.#path + PARTIAL, this.#path);
-    using folder = await Deno.open(dirname(this.#path));
-    await folder.sync();
+    await syncFolder(dirname(this.#path));
     return { bytes: this.#bytes, sha256, headBytes: this.#headBytes, places: this.#places };
   }
 
