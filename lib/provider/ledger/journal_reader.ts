@@ -14,6 +14,7 @@ import { SegmentFile } from "./archive/segment_file.ts";
 import { openRuns } from "./archive/span_index.ts";
 import { fromRow, type Recorded, type StoredRow, storedRow } from "./codec.ts";
 import { handedOver, handedOverText } from "./handed_over.ts";
+import { newestIn } from "./journal_table.ts";
 import { prepared } from "./prepared.ts";
 import { inSnapshot } from "../../transaction.ts";
 import { assertLedgerVersion } from "./version.ts";
@@ -90,7 +91,7 @@ class Reading {
     const text = handedOverText(path);
     this.#database = namedDatabase(path, () => new DatabaseSync(path, { readOnly: true }));
     this.#end = inSnapshot(this.#database, () => {
-      const newest = this.#newest();
+      const newest = newestIn(this.#database);
       return newest + (handedOver(text, newest)?.rows.length ?? 0);
     });
     this.#since = filter.since?.getTime() ?? -Infinity;
@@ -197,7 +198,7 @@ class Reading {
   /** What is not indexed yet, and what is not even in the table. */
   #tail(text: string): StoredRow[] {
     this.#beginRuns();
-    const newest = this.#newest();
+    const newest = newestIn(this.#database);
     const rows = this.#after < newest ? this.#rows(newest) : [];
     if (this.#after >= newest) {
       const batch = handedOver(text, newest);
@@ -228,10 +229,5 @@ class Reading {
     if (kind === "charge" || kind === "release") this.#runs.delete(reservation);
     const cid = isOfRun ? this.filter.cid! : "";
     return isPartys(this.filter, [payer, lane, cid]);
-  }
-
-  #newest(): number {
-    const row = prepared(this.#database, "SELECT max(seq) AS seq FROM journal").get();
-    return Number(row!.seq ?? 0);
   }
 }
