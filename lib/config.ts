@@ -160,7 +160,12 @@ const providerFields = v.strictObject({
     }),
     {},
   ),
-  /** How much of the ledger's journal is kept; docs/provider.md has the figures. */
+  /**
+   * How much of the ledger's journal is kept; docs/provider.md has the figures. With 3 million rows
+   * the table takes 0.5 to 1 GB. 14 GB of segments are 5 to 10 thousand million rows of calls that
+   * their owners pay: a year of 100 calls a second. A receipt takes 70 to 100 bytes, for its two
+   * hashes can't be made smaller.
+   */
   ledger: v.optional(
     v.strictObject({
       /** The newest entries stay in the ledger's table; those before go into its archive. */

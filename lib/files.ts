@@ -233,6 +233,12 @@ export async function makeFolders(path: string, mode?: number): Promise<void> {
   await named(path, "made", Deno.mkdir(path, options));
 }
 
+/** Resolves when the names in a folder are on the disk. @throws Error as Deno.open */
+export async function syncFolder(path: string): Promise<void> {
+  using folder = await Deno.open(path);
+  await folder.sync();
+}
+
 /** Where bytes go one after another. */
 export interface FileSink extends AsyncDisposable {
   write(bytes: Uint8Array): Promise<void>;

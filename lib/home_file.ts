@@ -3,7 +3,15 @@
  * placed whole: whoever reads it, or looks after a crash, finds the old content or the new one.
  */
 import { dirname } from "node:path";
-import { fileError, isMissing, isTaken, makeFolders, named, withoutMark } from "./files.ts";
+import {
+  fileError,
+  isMissing,
+  isTaken,
+  makeFolders,
+  named,
+  syncFolder,
+  withoutMark,
+} from "./files.ts";
 import { parseJson } from "./shape.ts";
 
 /** How a file's content is written as JSON. */
@@ -123,9 +131,9 @@ async function placeFile(
   const partial = `${path}.${crypto.randomUUID()}`;
   try {
     await Deno.writeFile(partial, bytes, { createNew: true, mode });
-    await syncFile(partial, { write: true });
+    await syncFile(partial);
     await place(partial, path);
-    await syncFile(dirname(path), { read: true });
+    await syncFolder(dirname(path));
   } catch (error) {
     throw isTaken(error) ? error : await fileError(error, path, "written");
   } finally {
@@ -134,9 +142,8 @@ async function placeFile(
   }
 }
 
-/** A folder too, whose data are the names in it. */
-async function syncFile(path: string, how: Deno.OpenOptions): Promise<void> {
-  using file = await Deno.open(path, how);
+async function syncFile(path: string): Promise<void> {
+  using file = await Deno.open(path, { write: true });
   await file.sync();
 }
 

@@ -13,7 +13,7 @@ import {
 import { readBook } from "../lib/provider/ledger/book_reader.ts";
 import { fromRow, type Recorded, type StoredRow } from "../lib/provider/ledger/codec.ts";
 import { handedOver, handedOverText } from "../lib/provider/ledger/handed_over.ts";
-import { markIn } from "../lib/provider/ledger/lane_table.ts";
+import { newestIn } from "../lib/provider/ledger/journal_table.ts";
 
 /** Of each lane and payer in `names`, and the sums. Lanes that are parked come back for it. */
 export function imageOf(
@@ -88,8 +88,7 @@ export function bothImages(path: string, finalBlock: bigint) {
 
 /** Has rows that were only handed over show up in `journal`, for this connection. */
 function showHandedOver(database: DatabaseSync, text: string): void {
-  const { seq } = database.prepare("SELECT MAX(seq) AS seq FROM journal").get()!;
-  const batch = handedOver(text, seq as number | null ?? markIn(database).low);
+  const batch = handedOver(text, newestIn(database));
   if (batch === null) return;
   database.exec("CREATE TEMP TABLE handed_over AS SELECT * FROM main.journal LIMIT 0");
   const insert = database.prepare("INSERT INTO handed_over VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");

@@ -93,11 +93,8 @@ export const SMALL: Layout = { blockRows: 8, spanRows: 32, segmentRows: 64 };
 export class LongJournal {
   /** What was written, in order: row `seq` stands at `seq - 1`. */
   readonly entries: Entry[] = [];
-  #table: JournalTable;
 
-  private constructor(readonly path: string, table: JournalTable) {
-    this.#table = table;
-  }
+  private constructor(readonly path: string, readonly table: JournalTable) {}
 
   static async open(path: string): Promise<LongJournal> {
     return new LongJournal(path, await JournalTable.open(path));
@@ -108,17 +105,13 @@ export class LongJournal {
     return 1_700_000_000_000 + seq * 10 - (seq % 50 === 0 ? 400 : 0);
   }
 
-  get table(): JournalTable {
-    return this.#table;
-  }
-
   write(entries: Iterable<Entry>, isSynced = true): void {
     const rows = [];
     for (const entry of entries) {
       this.entries.push(entry);
       rows.push(toRow(entry, LongJournal.at(this.entries.length)));
     }
-    this.#table.write(rows, isSynced);
+    this.table.write(rows, isSynced);
   }
 
   /** Its upkeep, which rests no longer than a turn of the event loop. */
@@ -139,7 +132,7 @@ export class LongJournal {
   }
 
   close(): void {
-    this.#table.close();
+    this.table.close();
   }
 }
 

@@ -1,10 +1,8 @@
 /** `downgrade`: the provider's ledger as the release before this one reads it. */
 import { join } from "node:path";
-import { KhachapuriError } from "../errors.ts";
 import { LOCK_FILE, lockState } from "../provider/door/lock.ts";
 import { downgrade as downgradeLedger } from "../provider/ledger/downgrade.ts";
-import { isThere } from "../provider/ledger/version.ts";
-import { bookDir } from "./books.ts";
+import { bookDir, ledgerIn } from "./books.ts";
 import { defineCommand } from "./command.ts";
 
 export const downgrade = defineCommand({
@@ -23,10 +21,7 @@ export const downgrade = defineCommand({
   positionals: { min: 0, max: 0 },
   async run(context) {
     const dir = await bookDir(context);
-    const path = join(dir, "ledger.db");
-    if (!isThere(path)) {
-      throw new KhachapuriError("not_found", `there is no ledger at ${path} yet`);
-    }
+    const path = await ledgerIn(dir);
     const lock = await lockState(join(dir, LOCK_FILE));
     try {
       const { version, written } = await downgradeLedger(path);

@@ -14,7 +14,7 @@ import { holderOf, LOCK_FILE, lockState } from "../provider/door/lock.ts";
 import { openPayments } from "../provider/settlement/payments.ts";
 import { OWNER_REQUEST_SECONDS, signOwnerRequest } from "../spec/owner_request.ts";
 import { askControl } from "../provider/control/control_client.ts";
-import { bookDir, operatorOf } from "./books.ts";
+import { bookDir, ledgerIn, operatorOf } from "./books.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { csvLines, rowsOf, textLines } from "./ledger_rows.ts";
 import type { Output } from "./output.ts";
@@ -47,7 +47,7 @@ export const ledger = defineCommand({
   positionals: { min: 0, max: 0 },
   async run(context, { options }) {
     const filter = filterOf(options);
-    const path = await existing(join(await bookDir(context), "ledger.db"));
+    const path = await ledgerIn(await bookDir(context));
     if (options.verify) return tellProof(context.out, await proveJournal(path));
     const rows = rowsOf(streamJournal(path, filter));
     if (context.out.isJson) context.out.jsonList("entries", rows);
@@ -84,15 +84,6 @@ function tellProof(out: Output, { rows, archived, gone, segments, held }: Journa
       : []),
     `held      ${formatUsdc(held)} USDC, for runs that have not ended`,
   ]);
-}
-
-async function existing(path: string): Promise<string> {
-  await Deno.stat(path).catch(() => {
-    throw new KhachapuriError("not_found", `there is no ledger at ${path} yet`, {
-      hints: ["it is made when the provider first serves"],
-    });
-  });
-  return path;
 }
 
 export const settle = defineCommand({
@@ -150,7 +141,7 @@ async function askToSettle(context: CommandContext, webDomain: string): Promise<
 }
 
 async function settleHere(context: CommandContext, dir: string, lockPath: string) {
-  await existing(join(dir, "ledger.db"));
+  await ledgerIn(dir);
   const lock = await lockState(lockPath);
   try {
     const [chain, { escrow, usdc }] = await Promise.all([context.chain(), context.contracts()]);

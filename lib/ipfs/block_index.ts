@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { blockKey } from "../cid.ts";
 import { openStateDatabase } from "../state_database.ts";
+import { inTransaction } from "../transaction.ts";
 import type { CarSection } from "./car_file.ts";
 
 /** Where a block is said to be. */
@@ -105,17 +106,12 @@ export class BlockIndex {
   }
 
   add(id: number, sections: readonly CarSection[]): void {
-    this.#database.exec("BEGIN");
-    try {
+    inTransaction(this.#database, () => {
       for (const { cid, offset, length } of sections) {
         this.#statements.add.run(hashOf(blockKey(cid)), id, offset, length);
       }
       this.#statements.count.run(sections.length, id);
-      this.#database.exec("COMMIT");
-    } catch (error) {
-      this.#database.exec("ROLLBACK");
-      throw error;
-    }
+    });
     this.#blocks += sections.length;
   }
 

@@ -4,7 +4,7 @@
  */
 import { dirname } from "node:path";
 import { KhachapuriError } from "../errors.ts";
-import { named } from "../files.ts";
+import { named, syncFolder } from "../files.ts";
 
 /** What was done, and can be undone until it is settled. */
 export interface Replacement extends AsyncDisposable {
@@ -47,7 +47,7 @@ export async function installFile(
     await Deno.link(previous, earlier).catch(ignoreMissing);
     await place(path, previous, Deno.link);
     await named(path, "written", Deno.rename(`${path}.new`, path));
-    await syncFolder(path);
+    await syncFolder(dirname(path));
   } catch (error) {
     await removed(`${path}.new`);
     throw error;
@@ -60,7 +60,7 @@ export async function installFile(
         ignoreMissing(error);
         await removed(previous);
       });
-      await syncFolder(path);
+      await syncFolder(dirname(path));
     },
     settle: () => removed(earlier),
     async [Symbol.asyncDispose]() {
@@ -84,7 +84,7 @@ export async function exchangeFiles(path: string): Promise<Replacement> {
     await Deno.link(path, aside);
     await named(path, "written", Deno.rename(previous, path));
     await Deno.rename(aside, previous);
-    await syncFolder(path);
+    await syncFolder(dirname(path));
   };
   const isThere = await Deno.stat(previous).then(({ isFile }) => isFile, () => false);
   if (!isThere) {
@@ -135,11 +135,6 @@ async function place(
   await removed(aside);
   await named(aside, "written", copy(from, aside));
   await named(to, "written", Deno.rename(aside, to));
-}
-
-async function syncFolder(path: string): Promise<void> {
-  using folder = await Deno.open(dirname(path));
-  await folder.sync();
 }
 
 async function removed(path: string): Promise<void> {

@@ -4,12 +4,21 @@
  * backup: whoever goes on from it loses that, and no payer is charged twice.
  */
 import { createHash } from "node:crypto";
-import { join } from "node:path";
-import { type Config, requireProvider } from "../../config.ts";
+import { dirname, join } from "node:path";
+import { type Config, requireProvider, resolveFromHome } from "../../config.ts";
+import { archiveDir } from "../ledger/archive/schema.ts";
 import { type ArchiveWriter, writeArchive } from "./archive.ts";
 import { copyDatabase, isDatabase } from "./database_copy.ts";
 import { BACKUP_VERSION, type Manifest, MANIFEST_NAME, type ManifestFile } from "./manifest.ts";
-import { belongsTo, filesIn, type Found, placesOf, SCRATCH_PREFIX } from "./places.ts";
+import {
+  type Belongs,
+  belongsTo,
+  filesIn,
+  type Found,
+  placesOf,
+  SCRATCH_PREFIX,
+  within,
+} from "./places.ts";
 
 export interface BackupOptions {
   config: Config;
@@ -50,16 +59,17 @@ async function fill(
   scratch: string,
 ): Promise<Manifest> {
   const places = placesOf(config);
-  const belongs = belongsTo(config, withContent);
   const madeAt = now();
   const files: ManifestFile[] = [];
-  for (const isNext of TURNS) {
+  const names = new Set<string>();
+  for (const { isNext, belongs } of turnsOf(config, withContent)) {
     // Looked for anew in each turn: what comes meanwhile may be in a database of the turn before.
     for (const place of places) {
       for await (const file of filesIn(place, belongs)) {
-        if (!isNext(file)) continue;
+        if (!isNext(file) || names.has(file.name)) continue;
         const added = await add(archive, file, scratch);
         if (added) files.push(added);
+        if (added) names.add(added.name);
       }
     }
   }
@@ -77,20 +87,34 @@ async function fill(
   return manifest;
 }
 
-const isHandedOver = ({ path }: Found) => path.endsWith("-handed-over");
-const isArchived = ({ path }: Found) => ARCHIVE.test(path);
-/** A segment of the ledger's archive. */
-const ARCHIVE = /\/book\/archive\/[^/]+$/;
+/** Some of the files, looked for together. */
+interface Turn {
+  readonly belongs: Belongs;
+  readonly isNext: (file: Found) => boolean;
+}
 
 /**
  * A row of a ledger goes from where it was handed over to the table, and from there to the archive.
- * In this order it may be found in two of them, which the ledger knows, and never in none.
+ * In this order it may be found in two of them, which the ledger knows, and never in none. The
+ * archive comes first as well: what the copy of the table names may go while the rest is copied. No
+ * file of it is ever changed, so each is taken once, and in the end those that came meanwhile.
  */
-const TURNS: readonly ((file: Found) => boolean)[] = [
-  isHandedOver,
-  (file) => !isHandedOver(file) && !isArchived(file),
-  isArchived,
-];
+function turnsOf(config: Config, withContent: boolean): Turn[] {
+  const state = resolveFromHome(config, requireProvider(config).stateDir);
+  const book = join(state, "book");
+  const archive = archiveDir(join(book, "ledger.db"));
+  const all = belongsTo(config, withContent);
+  const isArchived = ({ path }: Found) => dirname(path) === archive;
+  const isHandedOver = ({ path }: Found) => dirname(path) === book && HANDED_OVER.test(path);
+  return [
+    { belongs: within(archive, all), isNext: isArchived },
+    { belongs: within(book, all), isNext: isHandedOver },
+    { belongs: all, isNext: (file) => !isArchived(file) && !isHandedOver(file) },
+    { belongs: within(archive, all), isNext: isArchived },
+  ];
+}
+
+const HANDED_OVER = /-handed-over$/;
 
 /** Null where the file is gone by now, or is shorter than it was a moment ago. */
 async function add(

@@ -224,3 +224,46 @@ Deno.test("a backup made while rows go into the archive holds the journal up to 
     await writing;
     journal.close();
   }));
+
+Deno.test("what goes from the archive while the rest is copied is in the backup", () =>
+  inFolder(async (elsewhere) => {
+    await using home = await openProviderHome();
+    await home.write(NEVER);
+    for (const name of ["book", "kept"]) {
+      await Deno.mkdir(join(home.dir, "state", name), { recursive: true });
+    }
+    const journal = await LongJournal.open(join(home.dir, "state/book/ledger.db"));
+    const customers = { payers: 3, deployments: 2, receipts: 0.3 };
+    journal.write(next(entriesOf(seededRandom("going"), customers), 500));
+    const policy = { rows: 50, archiveBytes: Infinity, receiptBytes: Infinity };
+    await journal.maintenance({ policy }).round(500);
+    const before = journalOf(home.dir);
+    // Copied after the ledger, and no reader takes all of it at once.
+    const path = join(home.dir, "state/kept/content");
+    for (let piece = 0; piece < 256; piece++) {
+      await Deno.writeFile(path, crypto.getRandomValues(new Uint8Array(65_536)), { append: true });
+    }
+    const letGo = () => journal.maintenance({ policy: { ...policy, archiveBytes: 0 } }).round(500);
+    const named = journal.table.database.prepare("SELECT kind, first FROM segments").all();
+    assert.ok(named.length > 3);
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    const config = home.config(NEVER);
+    const options = { config, release: "0.1.0", recipients: [], withContent: true, now: Date.now };
+    await backUp(options, async (archive) => {
+      let bytes = 0;
+      let isGone = false;
+      for await (const part of archive) {
+        parts.push(part);
+        bytes += part.length;
+        if (isGone || bytes < 4e6) continue;
+        isGone = true;
+        // With the second round the files go as well.
+        await letGo();
+        await letGo();
+      }
+    });
+    assert.equal(journalOf(home.dir).length, 500 - 448, "they are gone here");
+    await restoreTo(elsewhere, await new Blob(parts).bytes());
+    assert.deepEqual(journalOf(elsewhere), before);
+    journal.close();
+  }));

@@ -81,6 +81,11 @@ export function belongsTo(config: Config, withContent: boolean): Belongs {
   };
 }
 
+/** Of what belongs into a backup, what is in `folder`, without a look at the rest. */
+export function within(folder: string, belongs: Belongs): Belongs {
+  return (path) => (isWithin(path, folder) || isWithin(folder, path)) && belongs(path);
+}
+
 /**
  * Every plain file of a place that belongs into a backup, sorted. Links are not followed: what they
  * lead to may be anybody's.

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import type { Address } from "viem";
 import type { CidText } from "../../cid.ts";
-import { isMissing } from "../../files.ts";
+import { isMissing, syncFolder } from "../../files.ts";
 
 const CAR = ".car";
 const PART = ".part";
@@ -75,8 +75,7 @@ export class KeptFiles {
   /** A part that is whole, and was written to disk, takes its name for good. */
   async keep(part: PartName): Promise<void> {
     await Deno.rename(this.#partPath(part), this.#carPath(part.root));
-    using folder = await Deno.open(this.dir);
-    await folder.sync();
+    await syncFolder(this.dir);
   }
 
   #carPath(root: string): string {

@@ -11,6 +11,7 @@ import { KEPT_USES_MAX } from "../../limits_of_content.ts";
 import { Leisure, type Steps } from "../../leisure.ts";
 import { inSlices } from "../../slices.ts";
 import { openStateDatabase } from "../../state_database.ts";
+import { inTransaction } from "../../transaction.ts";
 import type { BlockPlace } from "./car_intake.ts";
 
 /** One CAR that is kept. */
@@ -179,7 +180,7 @@ export class KeptIndex {
     const sorted = places.toSorted((one, other) => one.digest < other.digest ? -1 : 1);
     for (let at = 0; at < sorted.length; at += BATCH_ROWS) {
       const batch = sorted.slice(at, at + BATCH_ROWS);
-      this.#together(() => {
+      inTransaction(this.#database, () => {
         for (const { digest, offset, length } of batch) row.run(digest, id, offset, length);
       });
       yield batch.length * ROW_WORK;
@@ -295,18 +296,7 @@ export class KeptIndex {
   }
 
   #durably(write: () => void): void {
-    durably(this.#database, () => this.#together(write));
-  }
-
-  #together(write: () => void): void {
-    this.#database.exec("BEGIN");
-    try {
-      write();
-      this.#database.exec("COMMIT");
-    } catch (error) {
-      this.#database.exec("ROLLBACK");
-      throw error;
-    }
+    durably(this.#database, () => inTransaction(this.#database, write));
   }
 }
 

@@ -49,7 +49,8 @@ export class Estate {
    */
   async retire(heir: Promise<Desk>): Promise<void> {
     const { payments, content, naming } = this.parts;
-    await Promise.all([payments.retire(heir), content.retire(), naming?.retire()]);
+    const upkeep = payments.ledger.store.stopUpkeep();
+    await Promise.all([payments.retire(heir), content.retire(), naming?.retire(), upkeep]);
   }
 
   /** Nothing more is written here when it resolves; calls that go on wait for `heir`. */

@@ -14,7 +14,7 @@ import {
 } from "../../../worlds/ledger.ts";
 import { readAhead } from "./book_reader.ts";
 import { type Entry, laneOf, lanesOf } from "./journal.ts";
-import { openStore, type Store } from "./store.ts";
+import { openStore, readJournal, type Store } from "./store.ts";
 
 const IN_USE = { isInUse: true, ahead: null };
 const KEEPING = { finalBlock: () => 5n };
@@ -61,7 +61,7 @@ Deno.test("who takes over has what came since, and lanes that were parked as it 
     await store.close(true);
     const next = await openStore(path, () => NOW_MS, { isInUse: true, ahead }, KEEPING);
     ahead.close();
-    const { book, names } = replayed(next.read({}));
+    const { book, names } = replayed(readJournal(path, {}));
     assert.deepEqual(imageOf(next.book, names, 0n), imageOf(book, names, 0n));
     assert.equal(laneOf(next.book, PAYER, LANE)?.charged, 3n);
     await next.close();
@@ -106,6 +106,7 @@ Deno.test("a ledger without a row left goes on with the number behind its last",
     assert.equal(next.book.nextReservation, 3);
     assert.equal(next.book.unsettledAmount, 5n);
     await next.write(sale(3), "handed over");
+    assert.deepEqual(readJournal(path, {}).map(({ seq }) => seq), [8, 9]);
     assert.equal(laneOf(next.book, PAYER, LANE)?.charged, 2n);
     await next.close();
     const last = await openStore(path, () => NOW_MS, IN_USE, KEEPING);

@@ -30,8 +30,8 @@ export interface CheckpointParts {
   pause?: () => Promise<void>;
   /** Lanes of a slice at most: calls wait for it to be written. */
   sliceLanes?: number;
-  /** Called when the mark has moved; the next checkpoint begins after it. */
-  onMoved(low: number): unknown;
+  /** Called when the mark has moved. */
+  onMoved(low: number): void;
 }
 
 /** Entries after which one begins: a start reads no more than these, and what comes during one. */
@@ -116,7 +116,7 @@ export class Checkpoints {
       for (const lane of idle) if (isHere(book, lane)) book.idle.add(lane);
       throw error;
     }
-    await onMoved(mark.low);
+    onMoved(mark.low);
   }
 
   #markNow(): Mark {

@@ -22,7 +22,7 @@ import {
 } from "../../../worlds/ledger.ts";
 import { readAhead } from "./book_reader.ts";
 import { type Entry, laneOf, lanesOf } from "./journal.ts";
-import { openStore, type Store } from "./store.ts";
+import { openStore, readJournal, type Store } from "./store.ts";
 
 const PAYERS = [PAYER, OTHER_PAYER];
 const LANES: readonly Hex[] = [LANE, OTHER_LANE, THIRD_LANE];
@@ -161,7 +161,7 @@ async function live(steps: readonly Step[], share: number): Promise<{ parked: nu
       ahead.close();
     }
   }
-  const { book, names } = replayed(store.read({}));
+  const { book, names } = replayed(readJournal(path, {}));
   const found = imageOf(store.book, names, FINAL);
   assert.deepEqual(found, imageOf(book, names, FINAL));
   return { parked };

@@ -8,8 +8,8 @@ import { DatabaseSync } from "node:sqlite";
 import { zeroHash } from "viem";
 import type { CidText } from "../../cid.ts";
 import { breathe } from "../../slices.ts";
+import { inTransaction } from "../../transaction.ts";
 import { putBack } from "./archive/put_back.ts";
-import { bordersOf } from "./archive/schema.ts";
 import { toRow } from "./codec.ts";
 import type { Entry } from "./entries.ts";
 import { prepare } from "./journal_table.ts";
@@ -47,14 +47,15 @@ export async function downgrade(path: string): Promise<Downgraded> {
   const database = new DatabaseSync(path);
   try {
     database.exec("PRAGMA synchronous = FULL");
-    if (bordersOf(database)?.dropped === 0) await putBack(database, path, breathe);
-    database.exec("BEGIN IMMEDIATE");
-    const written = isWhole(database, last) ? 0 : writeAnew(database, last);
-    for (const table of tablesOf(database)) {
-      if (!ROW_TABLES.includes(table)) database.exec(`DROP TABLE "${table}"`);
-    }
-    database.exec(`PRAGMA user_version = ${ROWS_VERSION}; COMMIT`);
-    return { version: ROWS_VERSION, written };
+    await putBack(database, path, breathe);
+    return inTransaction(database, () => {
+      const written = isWhole(database, last) ? 0 : writeAnew(database, last);
+      for (const table of tablesOf(database)) {
+        if (!ROW_TABLES.includes(table)) database.exec(`DROP TABLE "${table}"`);
+      }
+      database.exec(`PRAGMA user_version = ${ROWS_VERSION}`);
+      return { version: ROWS_VERSION, written };
+    });
   } finally {
     database.close();
   }

@@ -14,6 +14,7 @@ import { SegmentFile } from "./archive/segment_file.ts";
 import { openRuns } from "./archive/span_index.ts";
 import { fromRow, type Recorded, type StoredRow, storedRow } from "./codec.ts";
 import { handedOver, handedOverText } from "./handed_over.ts";
+import { newestIn } from "./journal_table.ts";
 import { prepared } from "./prepared.ts";
 import { inSnapshot } from "../../transaction.ts";
 import { assertLedgerVersion } from "./version.ts";
@@ -29,7 +30,11 @@ export interface ReadCounts {
   rows: number;
   /** Blocks of the archive that were opened. */
   blocks: number;
+  /** Indexed spans of the table whose rows were looked for. */
+  spans: number;
 }
+
+const noCounts = (): ReadCounts => ({ rows: 0, blocks: 0, spans: 0 });
 
 /** Rows of a piece at most, 2 ms: few enough to be garbage while they are young. */
 const PIECE_ROWS = 256;
@@ -38,7 +43,7 @@ const PIECE_ROWS = 256;
 export function* streamJournal(
   path: string,
   filter: JournalFilter = {},
-  counts: ReadCounts = { rows: 0, blocks: 0 },
+  counts = noCounts(),
 ): Generator<Recorded> {
   for (const row of streamRows(path, filter, counts)) yield fromRow(row);
 }
@@ -52,7 +57,7 @@ export function readJournal(path: string, filter: JournalFilter): Recorded[] {
 export function* streamRows(
   path: string,
   filter: JournalFilter = {},
-  counts: ReadCounts = { rows: 0, blocks: 0 },
+  counts = noCounts(),
 ): Generator<StoredRow> {
   assertLedgerVersion(path);
   const reading = new Reading(path, filter, counts);
@@ -69,6 +74,8 @@ class Reading {
   readonly #since: number;
   readonly #end: number;
   #segment: { segment: Segment; file: SegmentFile } | null = null;
+  /** Which rows of a span are wanted. */
+  #atHand: { span: number; seqs: readonly number[] } = { span: 0, seqs: [] };
   /** All up to this row was read. */
   #after = 0;
   /** Behind the index: runs of the deployment that have not ended at the row `#runsUpTo`. */
@@ -84,7 +91,7 @@ class Reading {
     const text = handedOverText(path);
     this.#database = namedDatabase(path, () => new DatabaseSync(path, { readOnly: true }));
     this.#end = inSnapshot(this.#database, () => {
-      const newest = this.#newest();
+      const newest = newestIn(this.#database);
       return newest + (handedOver(text, newest)?.rows.length ?? 0);
     });
     this.#since = filter.since?.getTime() ?? -Infinity;
@@ -158,7 +165,7 @@ class Reading {
   #fromSpan({ layout: { spanRows } }: Borders, span: number): StoredRow[] {
     const last = span + spanRows - 1;
     if (this.#parties === null) return this.#rows(last);
-    const seqs = this.#parties.seqsIn(span).filter((seq) => seq > this.#after);
+    const seqs = this.#seqsIn(span, this.#parties).filter((seq) => seq > this.#after);
     const some = seqs.slice(0, PIECE_ROWS);
     const found = prepared(
       this.#database,
@@ -166,6 +173,15 @@ class Reading {
     ).all(JSON.stringify(some)) as unknown as StoredRow[];
     this.counts.rows += found.length;
     return this.#goTo(some.length < seqs.length ? some.at(-1)! : last, found);
+  }
+
+  /** A span that is indexed does not change, and is read in many pieces. */
+  #seqsIn(span: number, parties: PartySet): readonly number[] {
+    if (this.#atHand.span !== span) {
+      this.counts.spans++;
+      this.#atHand = { span, seqs: parties.seqsIn(span) };
+    }
+    return this.#atHand.seqs;
   }
 
   /** Of the table, all that there is. */
@@ -182,7 +198,7 @@ class Reading {
   /** What is not indexed yet, and what is not even in the table. */
   #tail(text: string): StoredRow[] {
     this.#beginRuns();
-    const newest = this.#newest();
+    const newest = newestIn(this.#database);
     const rows = this.#after < newest ? this.#rows(newest) : [];
     if (this.#after >= newest) {
       const batch = handedOver(text, newest);
@@ -213,10 +229,5 @@ class Reading {
     if (kind === "charge" || kind === "release") this.#runs.delete(reservation);
     const cid = isOfRun ? this.filter.cid! : "";
     return isPartys(this.filter, [payer, lane, cid]);
-  }
-
-  #newest(): number {
-    const row = prepared(this.#database, "SELECT max(seq) AS seq FROM journal").get();
-    return Number(row!.seq ?? 0);
   }
 }

@@ -12,7 +12,7 @@ const RARE: readonly Entry[] = [
 ];
 
 function counted(path: string, filter: JournalFilter) {
-  const counts = { rows: 0, blocks: 0 };
+  const counts = { rows: 0, blocks: 0, spans: 0 };
   const found = [...streamJournal(path, filter, counts)].length;
   return { found, ...counts };
 }
@@ -35,6 +35,9 @@ Deno.test("a filter reads what it finds, and not the journal", () =>
     const busy = counted(path, { payer: payerAt(7) });
     assert.ok(busy.found > ROWS / 200);
     assert.ok(busy.rows <= busy.found + LAYOUT.spanRows, `${busy.rows} rows of the table`);
+    const all = counted(path, { cid: cidAt(0) });
+    assert.ok(all.rows > 10_000);
+    assert.ok(all.spans <= 20_000 / LAYOUT.spanRows + 3, `${all.spans} spans`);
     assert.equal(counted(path, { cid: cidAt(5) }).blocks, 0, "nobody has it");
     const since = new Date(LongJournal.at(ROWS - 1_000));
     const late = counted(path, { since });
@@ -49,7 +52,7 @@ Deno.test("the first entry is there before anything else is read, indexed or not
     journal.write(
       next(entriesOf(seededRandom("first"), { payers: 3, deployments: 1, receipts: 0 }), 9_000),
     );
-    const counts = { rows: 0, blocks: 0 };
+    const counts = { rows: 0, blocks: 0, spans: 0 };
     const stream = streamJournal(journal.path, {}, counts);
     assert.equal(stream.next().value!.seq, 1);
     assert.ok(counts.rows <= 1_024);

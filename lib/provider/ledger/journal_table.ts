@@ -8,6 +8,7 @@ import { type Durable, openDurable } from "./durable.ts";
 import { HandedOver, handedOver, handedOverText } from "./handed_over.ts";
 import { Receipted, RECEIPTED_SCHEMA } from "./receipted.ts";
 import { LANES_SCHEMA, type Mark, markIn, moveMark } from "./lane_table.ts";
+import { prepared } from "./prepared.ts";
 import { inTransaction } from "../../transaction.ts";
 import { LEDGER_VERSION, ROWS_VERSION } from "./version.ts";
 
@@ -110,8 +111,9 @@ export class JournalTable {
   }
 }
 
-function newestIn(database: DatabaseSync): number {
-  const row = database.prepare("SELECT MAX(seq) AS seq FROM journal").get();
+/** The number of the last row that ever was in the table. */
+export function newestIn(database: DatabaseSync): number {
+  const row = prepared(database, "SELECT max(seq) AS seq FROM journal").get();
   // Of a journal whose rows have all gone the mark tells the number of the last.
   return (row as { seq: number | null }).seq ?? markIn(database).low;
 }

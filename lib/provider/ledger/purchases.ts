@@ -4,11 +4,12 @@
  * buys one answer, however often and to however many deployments it is sent, and whatever ends the
  * process: what the chain has not told by then, it is asked.
  */
-import type { SQLInputValue, StatementSync } from "node:sqlite";
+import type { SQLInputValue } from "node:sqlite";
 import type { Address, Hex } from "viem";
 import { PURCHASE_KEPT_MS, PURCHASE_UNPAID_KEPT_MS } from "../../limits_of_exact.ts";
 import type { Outcome } from "../../receipt.ts";
 import { type Durable, openDurable } from "./durable.ts";
+import { prepared } from "./prepared.ts";
 import {
   type Order,
   type PaymentId,
@@ -69,7 +70,6 @@ export class Purchases {
   readonly #durable: Durable;
   /** What runs go on for, with what each may cost its payer. */
   readonly #running = new Map<number, { payer: Address; value: bigint }>();
-  readonly #statements = new Map<string, StatementSync>();
   #purgedAt = -Infinity;
   #purgedUpTo = 0;
 
@@ -349,23 +349,15 @@ export class Purchases {
   }
 
   #run(sql: string, ...values: SQLInputValue[]) {
-    return this.#prepared(sql).run(...values);
+    return prepared(this.#durable.database, sql).run(...values);
   }
 
   #get(sql: string, ...values: SQLInputValue[]): PurchaseRow | null {
-    return (this.#prepared(sql).get(...values) as unknown as PurchaseRow) ?? null;
+    return (prepared(this.#durable.database, sql).get(...values) as unknown as PurchaseRow) ?? null;
   }
 
   #all(sql: string, ...values: SQLInputValue[]): PurchaseRow[] {
-    return this.#prepared(sql).all(...values) as unknown as PurchaseRow[];
-  }
-
-  #prepared(sql: string): StatementSync {
-    const known = this.#statements.get(sql);
-    if (known) return known;
-    const statement = this.#durable.database.prepare(sql);
-    this.#statements.set(sql, statement);
-    return statement;
+    return prepared(this.#durable.database, sql).all(...values) as unknown as PurchaseRow[];
   }
 }
 

@@ -51,7 +51,7 @@ export class SettledLately<Lane extends Settled> {
   /** Nobody asks for these any more. */
   forget(lanes: ReadonlySet<Lane>): void {
     this.#notes = this.#notes.filter(({ lane }) => !lanes.has(lane));
-    for (const lane of this.#lanes) if (lanes.has(lane)) this.#lanes.delete(lane);
+    for (const lane of lanes) this.#lanes.delete(lane);
   }
 
   #sweep(): void {

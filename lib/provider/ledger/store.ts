@@ -22,7 +22,6 @@ import {
   type ReceiptFacts,
   type ReleaseEntry,
 } from "./journal.ts";
-import { type JournalFilter, readJournal, streamJournal } from "./journal_reader.ts";
 import { JournalTable } from "./journal_table.ts";
 import { LaneTable, markIn, parkedIn } from "./lane_table.ts";
 import { assertLedgerVersion } from "./version.ts";
@@ -30,7 +29,7 @@ import { assertLedgerVersion } from "./version.ts";
 /** Of a sync, seconds. */
 const SYNC_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 
-export { type JournalFilter, readJournal };
+export { type JournalFilter, readJournal } from "./journal_reader.ts";
 
 /** A charge for which there is a receipt. */
 export type ReceiptedCharge = Recorded & ChargeEntry & { facts: ReceiptFacts };
@@ -60,20 +59,18 @@ export interface Store {
   sync(): Promise<void>;
   /** The charge that ended a reservation whose payer was the caller itself. */
   receipted(reservation: number): ReceiptedCharge | undefined;
-  /** Past entries, oldest first. */
-  read(filter: JournalFilter): Iterable<Recorded>;
   /** Rows up to this one are needed by no start. */
   low(): number;
   /** Keeps all lanes that have changed since the last time: no start has to replay them. */
   checkpoint(): Promise<void>;
-  /** From now on `listener` hears of each checkpoint, with `low`; the next one waits for it. */
-  onCheckpoint(listener: (low: number) => unknown): void;
   /**
    * Indexes the journal and archives its oldest rows, while calls go on; never rejects. A
    * checkpoint has it done.
    * @param low the row up to which a start needs none
    */
   maintain(low: number): Promise<void>;
+  /** Ends that for good, so that `close` has no slice to wait for. */
+  stopUpkeep(): Promise<void>;
   /** @param isLeft another process goes on with it, and has read what there is */
   close(isLeft?: boolean): Promise<void>;
 }
@@ -118,11 +115,8 @@ export async function openStore(
   const commit = openCommit(table, ballast, syncs);
   const { database } = table;
   const maintenance = new Maintenance({ database, path, sync: () => table.sync(), ...keeping });
-  const listeners: ((low: number) => unknown)[] = [];
-  const checkpoints = openCheckpoints({ table, book, commit }, keeping, async (low) => {
-    void maintenance.round(low);
-    for (const listener of listeners) await listener(low);
-  });
+  const tend = (low: number) => void maintenance.round(low);
+  const checkpoints = openCheckpoints({ table, book, commit }, keeping, tend);
   const store: Store = {
     book,
     ballast,
@@ -148,11 +142,10 @@ export async function openStore(
       const charge = row && fromRow(row);
       return charge?.kind === "charge" && charge.facts ? charge as ReceiptedCharge : undefined;
     },
-    read: (filter) => streamJournal(path, filter),
     low: () => markIn(table.database).low,
     checkpoint: () => checkpoints.run(),
-    onCheckpoint: (listener) => void listeners.push(listener),
     maintain: (low) => maintenance.round(low),
+    stopUpkeep: () => maintenance.stop(),
     async close(isLeft = false) {
       await maintenance.stop();
       // A first one would keep the release before from going on, should this one not come to serve.
@@ -173,7 +166,7 @@ export async function openStore(
 function openCheckpoints(
   { table, book, commit }: { table: JournalTable; book: Book; commit: Commit },
   keeping: Keeping,
-  onMoved: (low: number) => unknown,
+  onMoved: (low: number) => void,
 ): Checkpoints {
   const checkpoints = new Checkpoints({
     book,

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { getAddress, type Hex } from "viem";
 import type { CidText } from "../../cid.ts";
+import { bordersOf } from "./archive/schema.ts";
 import { type Entry, laneOf, lanesOf, outstanding, prepaid } from "./journal.ts";
 import { openStore, readJournal, type Store } from "./store.ts";
 
@@ -172,9 +174,9 @@ Deno.test("entries of one turn share a commit, in order", async () => {
       store.write([{ kind: "open", payer, lane, charged: 0n }], "disk"),
       ...[1, 2, 3].map((n) => store.write([...sale(n, 5n)], "disk")),
     ]);
-    const kinds = [...store.read({ cid: CID })].map(({ kind }) => kind);
+    const kinds = readJournal(path, { cid: CID }).map(({ kind }) => kind);
     assert.deepEqual(kinds, ["reserve", "charge", "reserve", "charge", "reserve", "charge"]);
-    assert.equal([...store.read({ since: new Date(1_001) })].length, 0);
+    assert.equal(readJournal(path, { since: new Date(1_001) }).length, 0);
     await store.close();
   });
 });
@@ -188,14 +190,30 @@ Deno.test("a turn of any size is committed in order and as a whole", async () =>
     const whole: Entry[] = [{ kind: "open", payer, lane, charged: 0n }];
     for (let n = 1; n <= 70; n++) whole.push(...sale(n, 5n));
     await Promise.all(whole.map((entry) => store.write([entry], "handed over")));
-    const sequence = [...store.read({})].map(({ kind }) => kind);
+    const sequence = readJournal(path, {}).map(({ kind }) => kind);
     assert.deepEqual(sequence, whole.map(({ kind }) => kind));
     const broken = Array.from({ length: 70 }, (_, n) => sale(100 + n, 5n)).flat();
     good = broken.length - 1;
     const writes = broken.map((entry) => store.write([entry], "handed over"));
     for (const write of writes) await assert.rejects(write, { code: "overloaded" });
-    assert.equal([...store.read({})].length, whole.length, "nothing of a turn that failed");
+    assert.equal(readJournal(path, {}).length, whole.length, "nothing of a turn that failed");
     await assert.rejects(store.write([...sale(300, 5n)], "handed over"), { code: "overloaded" });
     await store.close().catch(() => {});
   });
 });
+
+Deno.test("once its upkeep has ended a ledger goes on, and is tended no more", () =>
+  withLedger(async (path) => {
+    const policy = { rows: 1, archiveBytes: Infinity, receiptBytes: Infinity };
+    const layout = { blockRows: 1, spanRows: 2, segmentRows: 2 };
+    const store = await openStore(path, () => 1_000, undefined, { policy, layout });
+    await store.stopUpkeep();
+    await store.write([{ kind: "open", payer: PAYERS[0]!, lane: LANES[0]!, charged: 0n }], "disk");
+    for (let n = 1; n <= 5; n++) await store.write([...sale(n, 5n)], "disk");
+    await store.checkpoint();
+    await store.maintain(store.low());
+    await store.close();
+    const database = new DatabaseSync(path);
+    assert.equal(bordersOf(database)!.indexed, 0);
+    database.close();
+  }));

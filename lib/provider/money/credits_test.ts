@@ -52,15 +52,15 @@ Deno.test("a caller that proves itself learns its lane's count with every no", a
 
 Deno.test("a call soon after another finds its credit held, and another lane may still have it", async () => {
   await using money = await openCreditsDesk(4n);
-  const { ledger, hold } = money;
+  const { hold, path } = money;
   const own = await permit();
   for (let call = 0; call < 3; call++) await money.pay(own);
-  const kinds = [...ledger.store.read({ lane: LANE })].map(({ kind }) => kind);
+  const kinds = readJournal(path, { lane: LANE }).map(({ kind }) => kind);
   const [first, second] = [["open", "permit", "reserve", "charge"], ["reserve", "charge"]];
   assert.deepEqual(kinds, [...first, ...second, "reserve", "reserve", "charge"]);
   const other = await hold(billFor(await permit({ lane: OTHER })));
   assert.equal(await leftAfter(other), 0);
-  assert.equal([...ledger.store.read({ lane: LANE })].at(-1)?.kind, "release");
+  assert.equal(readJournal(path, { lane: LANE }).at(-1)?.kind, "release");
   await refusalOf(hold(billFor(own)));
   await other.charge("answered", null);
 });

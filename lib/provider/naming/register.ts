@@ -13,6 +13,7 @@ import {
   REGISTERED_NAMES_MAX,
 } from "../../limits_of_names.ts";
 import type { NameChange } from "../../spec/name_change.ts";
+import { inTransaction } from "../../transaction.ts";
 
 /** A name as it stands. */
 export interface RegisteredName {
@@ -168,7 +169,7 @@ export class NameRegister {
     const { takenAt, uncoveredSince } = before ?? { takenAt: since, uncoveredSince: null };
     const sequence = Number(change.sequence);
     const row: Row = { label, owner, cid, sequence, since, takenAt, uncoveredSince };
-    this.#together(() => this.#write(row, before === null));
+    inTransaction(this.database, () => this.#write(row, before === null));
     this.#keep(row);
     return { name: isHeld(row) ? row : null, left: before?.cid ?? null };
   }
@@ -188,7 +189,7 @@ export class NameRegister {
       return uncoveredSince <= until ? [{ ...row, cid: "" }] : [];
     }).slice(0, NAMES_COVERED_AT_ONCE_MAX);
     if (changed.length === 0) return;
-    this.#together(() => changed.forEach((row) => this.#putCovered(row)));
+    inTransaction(this.database, () => changed.forEach((row) => this.#putCovered(row)));
     for (const row of changed) this.#keep(row);
   }
 
@@ -208,17 +209,6 @@ export class NameRegister {
     const forgotten = isNew || cid === "" ? sequence : sequence - NAME_MOVES_KEPT_MAX;
     this.#dropMoves.run(label, forgotten);
     if (cid !== "") this.#addMove.run(label, sequence, cid, since);
-  }
-
-  #together(write: () => void): void {
-    this.database.exec("BEGIN IMMEDIATE");
-    try {
-      write();
-      this.database.exec("COMMIT");
-    } catch (error) {
-      this.database.exec("ROLLBACK");
-      throw error;
-    }
   }
 
   #keep(row: Row): void {

@@ -9,11 +9,19 @@ import type { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { isMissing } from "../../../files.ts";
 import { IS_RECEIPTED, isReceipted } from "../codec.ts";
+import { newestIn } from "../journal_table.ts";
 import { prepared } from "../prepared.ts";
 import { inTransaction } from "../../../transaction.ts";
 import type { Party, PartyRow } from "./block_codec.ts";
 import { maskOf, offsetsIn, type PartyRows } from "./postings.ts";
-import { archiveDir, type Borders, bordersOf, firstOf, type SegmentKind } from "./schema.ts";
+import {
+  archiveDir,
+  type Borders,
+  bordersOf,
+  firstOf,
+  type SegmentId,
+  type SegmentKind,
+} from "./schema.ts";
 import {
   type Place,
   SegmentFile,
@@ -73,8 +81,7 @@ export class Archiver {
   #isDue(low: number, policy: ArchivePolicy): boolean {
     const { archived, indexed, layout } = bordersOf(this.database)!;
     const last = archived + layout.segmentRows;
-    const row = prepared(this.database, "SELECT max(seq) AS seq FROM journal").get();
-    const newest = Number(row!.seq ?? 0);
+    const newest = newestIn(this.database);
     // The last row stays: its number is where the next one's comes from.
     return last <= low && last <= indexed && last <= newest - Math.max(policy.rows, 1);
   }
@@ -279,14 +286,12 @@ export class Archiver {
     this.#isSwept = true;
     if (await Deno.stat(this.#dir).then(() => false, isMissing)) return;
     const known = prepared(this.database, "SELECT kind, first, last FROM segments").all();
-    const named = new Set(known.map((row) => segmentName(row as unknown as Named)));
+    const named = new Set(known.map((row) => segmentName(row as unknown as SegmentId)));
     for await (const { name, isFile } of Deno.readDir(this.#dir)) {
       if (isFile && !named.has(name)) await Deno.remove(join(this.#dir, name));
     }
   }
 }
-
-type Named = Parameters<typeof segmentName>[0];
 
 /** The oldest segment of a kind that has rows behind the row `after`; null: there is none. */
 export function segmentAfter(
@@ -305,7 +310,7 @@ export function segmentAfter(
 
 /** @param row of the table `segments` */
 export function segmentFrom(row: Record<string, unknown>, dir: string): Segment {
-  const { first, last, kind, bytes, sha256, head_bytes, places } = row as unknown as Named & {
+  const { first, last, kind, bytes, sha256, head_bytes, places } = row as unknown as SegmentId & {
     bytes: number;
     sha256: string;
     head_bytes: number;

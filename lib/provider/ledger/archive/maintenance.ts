@@ -7,20 +7,12 @@ import type { DatabaseSync } from "node:sqlite";
 import { pause } from "../../../pause.ts";
 import type { StoredRow } from "../codec.ts";
 import { type ArchivePolicy, Archiver } from "./archiver.ts";
-import { archivedReceipt } from "./receipts.ts";
+import { archivedReceipt, KnownParties } from "./receipts.ts";
 import { bordersOf, createArchive, LAYOUT, type Layout } from "./schema.ts";
 import { SpanIndex } from "./span_index.ts";
 
-/**
- * With 3 million rows the table takes 0.5 to 1 GB. 14 GB of segments are 5 to 10 thousand million
- * rows of calls that their owners pay: a year of 100 calls a second. A receipt takes 70 to 100
- * bytes, for its two hashes can't be made smaller.
- */
-export const ARCHIVE_POLICY: ArchivePolicy = {
-  rows: 3_000_000,
-  archiveBytes: 14e9,
-  receiptBytes: 2e9,
-};
+/** Where nothing is said, nothing is put away, and nothing goes. */
+const KEEP_ALL: ArchivePolicy = { rows: Infinity, archiveBytes: Infinity, receiptBytes: Infinity };
 
 /** How many times as long as a slice took calls have after it. */
 const RESTS = 3;
@@ -31,11 +23,15 @@ export interface MaintenanceOptions {
   path: string;
   /** Resolves when all that the database was told is on the disk. */
   sync(): Promise<void>;
+  /** By default all is kept, in the table. */
   policy?: ArchivePolicy;
   /** Of a ledger that has none yet. */
   layout?: Layout;
-  /** After a slice that took so many ms; by default calls have three times as long. */
-  rest?(workedMs: number): Promise<void>;
+  /**
+   * After a slice that took so many ms; by default calls have three times as long.
+   * @param ends whether it is to end early
+   */
+  rest?(workedMs: number, ends: AbortSignal): Promise<void>;
   /** Hears why a round ended early; the next one goes on. */
   onTrouble?(error: unknown): void;
 }
@@ -44,9 +40,10 @@ class Stopped extends Error {}
 
 export class Maintenance {
   readonly #archiver: Archiver;
+  readonly #parties = new KnownParties();
   #low = 0;
   #round: Promise<void> | null = null;
-  #isStopped = false;
+  readonly #end = new AbortController();
 
   constructor(private readonly options: MaintenanceOptions) {
     const { database, path, layout = LAYOUT } = options;
@@ -67,29 +64,34 @@ export class Maintenance {
 
   /** The row of the charge that ended a reservation, in the archive, if it has a receipt. */
   receipt(reservation: number): StoredRow | undefined {
-    return archivedReceipt(this.options.database, this.options.path, reservation);
+    return archivedReceipt(this.options.database, this.options.path, reservation, this.#parties);
   }
 
-  /** Nothing more is written when it resolves. */
+  /** Nothing more is written when it resolves, which the slice at hand alone delays. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
+    this.#end.abort();
     await this.#round;
   }
 
   async #work(): Promise<void> {
     const {
       database,
-      policy = ARCHIVE_POLICY,
+      policy = KEEP_ALL,
       sync,
-      rest = (workedMs) => pause(RESTS * workedMs),
+      rest = (workedMs, ends) => pause(RESTS * workedMs, ends),
     } = this.options;
+    const ends = this.#end.signal;
+    const goOn = () => {
+      if (ends.aborted) throw new Stopped();
+    };
     let since = performance.now();
     const between = async () => {
-      await rest(performance.now() - since);
-      if (this.#isStopped) throw new Stopped();
+      goOn();
+      await rest(performance.now() - since, ends);
+      goOn();
       since = performance.now();
     };
-    if (this.#isStopped) throw new Stopped();
+    goOn();
     await sync();
     await between();
     // Anew each time: what it remembers of a round that failed may not be in the database.

@@ -10,6 +10,7 @@ import {
 } from "../../../../worlds/long_journal.ts";
 import { inFolder } from "../../../../worlds/home.ts";
 import { type Random, seededRandom } from "../../../../worlds/random.ts";
+import { pause } from "../../../pause.ts";
 import { fromRow, type Recorded, storedRow, toRow } from "../codec.ts";
 import type { Entry } from "../entries.ts";
 import { type JournalFilter, readJournal, streamJournal } from "../journal_reader.ts";
@@ -211,6 +212,39 @@ Deno.test("once it archives, the database grows no more but for its index", () =
     journal.close();
   }));
 
+Deno.test("where no policy is given, nothing goes, however large the archive has become", () =>
+  inFolder(async (dir) => {
+    const journal = await LongJournal.open(`${dir}/ledger.db`);
+    journal.write(next(entriesOf(seededRandom("no policy"), CUSTOMERS), 500));
+    const { database } = journal.table;
+    await journal.maintenance({ policy: KEEP_ALL }).round(500);
+    // As after months.
+    database.exec("UPDATE segments SET bytes = bytes + 1e12");
+    await journal.maintenance().round(500);
+    assert.equal(bordersOf(database)!.dropped, 0);
+    assert.deepEqual(readJournal(journal.path, {}), expected(journal.entries, {}));
+    journal.close();
+  }));
+
+Deno.test("whose the rows of a file are is read once for all receipts that are asked of it", () =>
+  inFolder(async (dir) => {
+    const journal = await LongJournal.open(`${dir}/ledger.db`);
+    journal.write(next(entriesOf(seededRandom("receipts"), CUSTOMERS), 500));
+    const maintenance = journal.maintenance({ policy: KEEP_ALL });
+    await maintenance.round(500);
+    assertReceipts(journal, maintenance);
+    const heads = journal.table.database.prepare("SELECT head_bytes FROM segments ORDER BY first")
+      .all();
+    const folder = archiveDir(journal.path);
+    const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+    for (const [index, name] of names.entries()) {
+      using file = await Deno.open(join(folder, name), { write: true });
+      await file.write(new Uint8Array(heads[index]!.head_bytes as number));
+    }
+    assertReceipts(journal, maintenance);
+    journal.close();
+  }));
+
 Deno.test("a round that is stopped in its midst writes nothing more, and the next life goes on", () =>
   inFolder(async (dir) => {
     const random = seededRandom("archive stops");
@@ -232,5 +266,27 @@ Deno.test("a round that is stopped in its midst writes nothing more, and the nex
     await journal.maintenance({ policy: KEEP_ALL }).round(400);
     assertReads(journal, random);
     assert.ok(bordersOf(journal.table.database)!.archived > 300);
+    journal.close();
+  }));
+
+const LONG_MS = 10_000;
+
+Deno.test("who stops a round does not wait for its rest", () =>
+  inFolder(async (dir) => {
+    const journal = await LongJournal.open(`${dir}/ledger.db`);
+    journal.write(next(entriesOf(seededRandom("rests"), CUSTOMERS), 100));
+    const resting = Promise.withResolvers<void>();
+    const maintenance = journal.maintenance({
+      rest(_, ends) {
+        resting.resolve();
+        return pause(LONG_MS, ends);
+      },
+    });
+    const round = maintenance.round(100);
+    await resting.promise;
+    const begunAt = performance.now();
+    await maintenance.stop();
+    await round;
+    assert.ok(performance.now() - begunAt < LONG_MS / 2);
     journal.close();
   }));

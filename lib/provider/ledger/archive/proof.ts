@@ -111,9 +111,9 @@ class RunningSums {
   readonly #book = emptyBook();
   readonly #isWhole: boolean;
   readonly #prices = new Map<number, string>();
-  readonly #before: Totals;
+  /** Of all up to the span at hand. */
+  #before: Totals;
   #span = noTotals();
-  readonly #spans: Totals[] = [];
   #seq: number;
 
   constructor(
@@ -154,7 +154,7 @@ class RunningSums {
 
   /** Of all rows together: what was reserved and neither charged nor released. */
   held(): bigint {
-    const { reserved, charged, released } = sumOf([this.#before, ...this.#spans, this.#span]);
+    const { reserved, charged, released } = sumOf([this.#before, this.#span]);
     const held = reserved - charged - released;
     if (this.#isWhole && held !== this.#book.heldAmount) {
       throw different(`${held} are held by the sums, and ${this.#book.heldAmount} by the book`);
@@ -165,18 +165,18 @@ class RunningSums {
   #endSpan(seq: number): void {
     if (this.borders === null || seq % this.borders.layout.spanRows !== 0) return;
     const row = prepared(this.database, "SELECT totals FROM spans WHERE last = ?").get(seq);
-    if (!row) return;
-    const noted = totalsFrom(String(row.totals));
+    const span = this.#span;
+    this.#span = noTotals();
+    // Not indexed yet, or gone since: there is nothing to compare it with.
+    const noted = row ? totalsFrom(String(row.totals)) : span;
+    this.#before = sumOf([this.#before, noted]);
     // Runs that began in rows that are gone have a price that is not known here.
     const isSame = this.#isWhole
-      ? totalsText(this.#span) === totalsText(noted)
-      : totalsText({ ...noted, rows: this.#span.rows }) === totalsText(noted);
-    if (!isSame) {
-      const [found, before] = [this.#span, noted].map(totalsText);
-      throw different(`the rows up to ${seq} come to ${found}, and ${before} was counted of them`);
-    }
-    this.#spans.push(noted);
-    this.#span = noTotals();
+      ? totalsText(span) === totalsText(noted)
+      : totalsText({ ...noted, rows: span.rows }) === totalsText(noted);
+    if (isSame) return;
+    const [found, before] = [span, noted].map(totalsText);
+    throw different(`the rows up to ${seq} come to ${found}, and ${before} was counted of them`);
   }
 
   #missing(next: number): KhachapuriError {

@@ -1,6 +1,5 @@
 /** The way back to a release that knows no archive. */
 import type { DatabaseSync } from "node:sqlite";
-import { KhachapuriError } from "../../../errors.ts";
 import { COLUMNS } from "../codec.ts";
 import { prepared } from "../prepared.ts";
 import { inTransaction } from "../../../transaction.ts";
@@ -11,20 +10,14 @@ import type { Rest } from "./span_index.ts";
 
 /**
  * Puts all rows of the archive back into the table, whose index begins anew with the next upkeep.
- * Its files are left over from then on. No provider may be running; after a crash it goes on.
+ * Its files are left over from then on. Where rows have gone by the policy none is put back: the
+ * rest would be of no use to the release of before, which starts from all of them. No provider may
+ * be running; after a crash it goes on.
  * @param path of the ledger that the database is
- * @throws KhachapuriError `file_unusable` when rows have gone by the policy: the release of before
- *   starts from all of them
  */
 export async function putBack(database: DatabaseSync, path: string, rest: Rest): Promise<void> {
   const borders = bordersOf(database);
-  if (borders === null) return;
-  if (borders.dropped > 0) {
-    const message = `the first ${borders.dropped} rows of ${path} are gone from its archive`;
-    throw new KhachapuriError("file_unusable", message, {
-      hints: ["a release without an archive can't start from the rest"],
-    });
-  }
+  if (borders === null || borders.dropped > 0) return;
   const insert = prepared(
     database,
     `INSERT OR IGNORE INTO journal (seq, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,

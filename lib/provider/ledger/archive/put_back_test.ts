@@ -33,7 +33,10 @@ Deno.test("where rows are gone for good, nothing is put back", () =>
     const journal = await LongJournal.open(`${dir}/ledger.db`);
     journal.write(next(entriesOf(seededRandom("gone"), CUSTOMERS), 500));
     await journal.maintenance({ policy: { ...KEEP_ALL, archiveBytes: 5_000 } }).round(500);
-    const back = putBack(journal.table.database, journal.path, breathe);
-    await assert.rejects(back, { code: "file_unusable", message: /first \d+ rows .* are gone/ });
+    const { database } = journal.table;
+    const rows = () => database.prepare("SELECT * FROM journal ORDER BY seq").all();
+    const before = rows();
+    await putBack(database, journal.path, breathe);
+    assert.deepEqual(rows(), before);
     journal.close();
   }));

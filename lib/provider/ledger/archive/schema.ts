@@ -28,13 +28,20 @@ export const LAYOUT: Layout = { blockRows: 1_024, spanRows: 32_768, segmentRows:
 /** Rows of the journal that a segment has: all, or, when its time is over, those with a receipt. */
 export type SegmentKind = "rows" | "receipts";
 
+/** What a segment is named by: its kind, and the rows of the journal that it was made of. */
+export interface SegmentId {
+  readonly kind: SegmentKind;
+  readonly first: number;
+  readonly last: number;
+}
+
 /**
  * `parties`: whom rows are of; deployment "" where there is none. `span_parties.rows`: which rows
  * of the span are a party's, as postings; once they are archived, in which blocks they are, as a
  * mask (`postings.ts`). `indexing.open`: runs that have not ended at the end of the last span.
  * `carried`: what was counted of rows that are gone.
  */
-export const ARCHIVE_SCHEMA = `
+const ARCHIVE_SCHEMA = `
   CREATE TABLE IF NOT EXISTS parties (
     id INTEGER PRIMARY KEY,
     payer TEXT NOT NULL,
@@ -95,7 +102,7 @@ export interface Borders {
 }
 
 /** Makes the tables, and says for good how the rows are laid out. */
-export function createArchive(database: DatabaseSync, layout: Layout = LAYOUT): void {
+export function createArchive(database: DatabaseSync, layout: Layout): void {
   database.exec(ARCHIVE_SCHEMA);
   const { blockRows, spanRows, segmentRows } = layout;
   prepared(database, "INSERT OR IGNORE INTO indexing VALUES (1, 0, '[]', ?, ?, ?)")

@@ -8,20 +8,17 @@ import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { KhachapuriError } from "../../../errors.ts";
+import { syncFolder } from "../../../files.ts";
 import { isReceipted } from "../codec.ts";
 import { decodeBlock, encodeBlock, type Party, type PartyRow } from "./block_codec.ts";
-import type { SegmentKind } from "./schema.ts";
+import type { SegmentId } from "./schema.ts";
 
 const VERSION = 1;
 /** Of what is not whole yet: no backup has it, and the next life removes it. */
 const PARTIAL = ".partial";
 const READ_BYTES = 256 * 1024;
 
-export interface Head {
-  readonly kind: SegmentKind;
-  /** The rows of the journal that it was made of. */
-  readonly first: number;
-  readonly last: number;
+export interface Head extends SegmentId {
   readonly parties: readonly Party[];
 }
 
@@ -42,7 +39,7 @@ export interface Written {
 }
 
 /** The name of its file: they sort as their rows do. */
-export function segmentName({ kind, first, last }: Omit<Head, "parties">): string {
+export function segmentName({ kind, first, last }: SegmentId): string {
   const digits = (seq: number) => String(seq).padStart(12, "0");
   return `${kind === "rows" ? "ledger" : "receipts"}-${digits(first)}-${digits(last)}.jsonl.gz`;
 }
@@ -80,8 +77,7 @@ export class SegmentWriter {
     const found = await hashOf(this.#path + PARTIAL);
     if (found !== sha256) throw new Error(`${this.#path} is not on the disk as it was written`);
     await Deno.rename(this.#path + PARTIAL, this.#path);
-    using folder = await Deno.open(dirname(this.#path));
-    await folder.sync();
+    await syncFolder(dirname(this.#path));
     return { bytes: this.#bytes, sha256, headBytes: this.#headBytes, places: this.#places };
   }
 
@@ -124,19 +120,21 @@ export async function hashOf(path: string): Promise<string> {
 /** A segment that is read: a block at a time, so that its size does not matter. */
 export class SegmentFile {
   readonly #file: Deno.FsFile;
-  readonly #parties: readonly Party[];
+  /** The parties of its rows. */
+  readonly parties: readonly Party[];
 
-  /** @throws KhachapuriError `file_unusable` for one that is damaged, or is not there */
-  constructor(private readonly path: string, headBytes: number) {
+  /**
+   * @param known its parties, where they were read before: its head is not read then
+   * @throws KhachapuriError `file_unusable` for one that is damaged, or is not there
+   */
+  constructor(private readonly path: string, headBytes: number, known?: readonly Party[]) {
     try {
       this.#file = Deno.openSync(path);
     } catch (error) {
       throw damaged(path, error);
     }
     try {
-      const head = JSON.parse(this.#line(0, headBytes));
-      if (head.version !== VERSION) throw new Error(`it has version ${head.version}`);
-      this.#parties = head.parties;
+      this.parties = known ?? this.#partiesIn(headBytes);
     } catch (error) {
       this.#file.close();
       throw damaged(path, error);
@@ -146,19 +144,20 @@ export class SegmentFile {
   /** @throws KhachapuriError `file_unusable` when it is damaged */
   block([offset, bytes]: Place): PartyRow[] {
     try {
-      return decodeBlock(this.#line(offset, bytes), this.#parties);
+      return decodeBlock(this.#line(offset, bytes), this.parties);
     } catch (error) {
       throw damaged(this.path, error);
     }
   }
 
-  /** The parties of its rows. */
-  get parties(): readonly Party[] {
-    return this.#parties;
-  }
-
   [Symbol.dispose](): void {
     this.#file.close();
+  }
+
+  #partiesIn(headBytes: number): readonly Party[] {
+    const head = JSON.parse(this.#line(0, headBytes));
+    if (head.version !== VERSION) throw new Error(`it has version ${head.version}`);
+    return head.parties;
   }
 
   #line(offset: number, bytes: number): string {

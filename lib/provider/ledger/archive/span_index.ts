@@ -5,6 +5,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { StoredRow } from "../codec.ts";
+import { newestIn } from "../journal_table.ts";
 import { prepared } from "../prepared.ts";
 import { inTransaction } from "../../../transaction.ts";
 import { postingsOf } from "./postings.ts";
@@ -41,10 +42,9 @@ export class SpanIndex {
   /** Indexes each span that the table has. @throws Error when it lacks rows */
   async goOn(rest: Rest): Promise<void> {
     const { spanRows } = this.layout;
-    const newest = prepared(this.database, "SELECT max(seq) AS seq FROM journal");
     for (;;) {
       const { indexed } = bordersOf(this.database)!;
-      if (Number(newest.get()!.seq ?? 0) < indexed + spanRows) return;
+      if (newestIn(this.database) < indexed + spanRows) return;
       await this.#index(indexed + 1, rest);
     }
   }
