@@ -75,6 +75,7 @@ export class Deployments {
     this.#absences = new Absences(now);
     this.#lookups = new Lookups({
       load: (cid, signal) => this.#load(cid, signal),
+      recall: (cid) => this.#recall(cid),
       isPaid: (cid) => registrations.isKnown(cid),
       isHere,
       now,
@@ -114,7 +115,7 @@ export class Deployments {
     payer: ProvenPayer = nobody,
     caller: Departing | null = null,
   ): Promise<Deployment> {
-    const deployment = this.#recall(cid) ??
+    const deployment = this.#known.get(cid) ??
       await this.#lookups.find(cid, { from, payer, caller });
     if (this.#options.stops.has(deployment.spec)) throw stopped();
     const { takesTerms } = this.#options;
@@ -154,15 +155,9 @@ export class Deployments {
     this.#absences.forget(cid);
   }
 
-  /** @throws KhachapuriError what is remembered against it */
-  #recall(cid: CidText): Deployment | undefined {
-    const known = this.#known.get(cid);
-    if (known) return known;
-    const refusal = this.#refused.get(cid);
-    if (refusal) throw refusal;
-    const absence = this.#absences.recall(cid);
-    if (absence) throw absence;
-    return undefined;
+  /** What is known of it, or remembered against it. */
+  #recall(cid: CidText): Deployment | KhachapuriError | null {
+    return this.#known.get(cid) ?? this.#refused.get(cid) ?? this.#absences.recall(cid) ?? null;
   }
 
   async #load(cid: CidText, signal: AbortSignal): Promise<Deployment> {
