@@ -21,7 +21,7 @@ import type { Departing } from "./fair_turns.ts";
 import type { ProvenPayer } from "./lookup_limits.ts";
 import { Lookups } from "./lookups.ts";
 import type { Registrations } from "./registrations.ts";
-import { type ShelfFigures, SpecShelf } from "./spec_shelf.ts";
+import { SpecShelf } from "./spec_shelf.ts";
 import { stopped, type Stops } from "./stops.ts";
 
 export interface DeploymentsOptions {
@@ -61,8 +61,6 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
 export class Deployments {
   readonly #options: DeploymentsOptions;
   readonly #known = new SpecShelf();
-  /** Specs that were decrypted and verified. */
-  #decrypted = 0;
   readonly #refused = new Lru<CidText, KhachapuriError>(SPEC_REFUSALS_MAX);
   readonly #absences: Absences;
   readonly #lookups: Lookups;
@@ -135,11 +133,6 @@ export class Deployments {
     return this.#known.get(cid);
   }
 
-  /** How often a spec was decrypted and verified, and what of them is kept. */
-  figures(): ShelfFigures & { decrypted: number } {
-    return { ...this.#known.figures(), decrypted: this.#decrypted };
-  }
-
   /** Why the deployment's last caller got no run, if that was its spec's fault. */
   refusal(cid: CidText): KhachapuriError | null {
     return this.#refused.get(cid) ?? null;
@@ -164,7 +157,6 @@ export class Deployments {
     try {
       const { identity, ...found } = await load(this.#options, cid, signal);
       const deployment = { ...found, recipient: await this.#nameOf(identity) };
-      this.#decrypted += 1;
       this.#known.put(deployment);
       this.#options.onOpened?.(deployment);
       await this.#options.fetcher.judge(parseCid(cid), true);
