@@ -69,7 +69,7 @@ export class CgiRun implements ProgramRun {
     if (this.#timer !== null) this.#endInTime();
   };
 
-  /** The first run's time is everyone's, and stands still while any of them waits for its caller. */
+  /** The first run's time is everyone's; it stands still while any of them waits for its caller. */
   begun = (): number => {
     const first = this.#parts.run.begun();
     return this.#later.reduce((at, { run, startedAt }) => at + run.begun() - startedAt, first);
