@@ -72,7 +72,7 @@ export class CgiRun implements ProgramRun {
   /** The first run's time is everyone's; it stands still while any of them waits for its caller. */
   begun = (): number => {
     const first = this.#parts.run.begun();
-    return this.#later.reduce((at, { run, startedAt }) => at + run.begun() - startedAt, first);
+    return this.#later.reduce((at, { run, startedAt }) => at + (run.begun() - startedAt), first);
   };
 
   async respond(): Promise<ProgramResponse> {
