@@ -4,9 +4,9 @@
  * batch, how long something idle is kept) stands beside its use.
  */
 
-// A caller: anybody who sends a request.
-
 export * from "./limits_of_openings.ts";
+
+// A caller: anybody who sends a request.
 
 /** Request body, unless a provider configures another size; it streams, and takes no memory. */
 export const REQUEST_BYTES_DEFAULT = 100 * 1024 * 1024;

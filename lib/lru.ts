@@ -67,7 +67,7 @@ export class Lru<Key, Value> {
     this.#slots.delete(key);
   }
 
-  keys(): IterableIterator<Key> {
+  keys(): MapIterator<Key> {
     return this.#slots.keys();
   }
 

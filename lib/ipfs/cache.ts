@@ -11,8 +11,8 @@ import { CachedFile } from "./cached_file.ts";
 import { CachePart } from "./cache_part.ts";
 import { carParts } from "./car.ts";
 import { openShelf, type Shelf } from "./shelf.ts";
-import { type BoundedRead, readBoundedFile, tooLarge } from "./unixfs.ts";
-import { type FileSink, GuardedSink, isTooLarge, streamUnixfsFile } from "./unixfs_stream.ts";
+import { type BoundedRead, readBoundedFile, refusedBytes, tooLarge } from "./unixfs.ts";
+import { type FileSink, GuardedSink, streamUnixfsFile } from "./unixfs_stream.ts";
 
 export interface BlockCache {
   /**
@@ -138,7 +138,7 @@ async function stream(
     await using file = new CachedFile(opened);
     await streamUnixfsFile(cid, { get: (one) => file.getAgain(one) }, maxBytes, guarded);
   } catch (error) {
-    if (guarded.failed || isTooLarge(error)) throw error;
+    if (guarded.failed || refusedBytes(error) !== null) throw error;
     await shelf.remove(name);
     return false;
   }

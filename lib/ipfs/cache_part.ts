@@ -2,6 +2,7 @@
 import { type Block, blockKey, type CID, isContentOf } from "../cid.ts";
 import { carHeader, mismatch, sectionHead } from "./car.ts";
 import { CarFile, type CarSection } from "./car_file.ts";
+import { writeAll } from "../file_bytes.ts";
 import { Leisure } from "../leisure.ts";
 import type { ShelfPart } from "./shelf.ts";
 import { type FileSink, streamUnixfsFile } from "./unixfs_stream.ts";
@@ -57,7 +58,7 @@ export class CachePart implements Disposable {
   async #write(bytes: Uint8Array): Promise<void> {
     const { file } = this.part;
     file.seekSync(this.#bytes, Deno.SeekMode.Start); // which waits for nothing
-    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+    await writeAll(file, bytes);
     this.#bytes += bytes.length;
   }
 }

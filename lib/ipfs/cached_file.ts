@@ -5,9 +5,10 @@
  */
 import { blockKey, type CID, isContentOf } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
+import { fill } from "../file_bytes.ts";
 import { Leisure } from "../leisure.ts";
 import { mismatch, sectionHeadBytes } from "./car.ts";
-import { CarFile, type CarSection, fill } from "./car_file.ts";
+import { CarFile, type CarSection } from "./car_file.ts";
 import type { OpenedFile } from "./shelf.ts";
 import type { BlockSource, Leaf } from "./unixfs.ts";
 
@@ -31,13 +32,7 @@ export class CachedFile implements BlockSource, AsyncDisposable {
 
   /** @throws KhachapuriError `invalid_input` when another block comes next, `ipfs_mismatch` */
   async get(cid: CID): Promise<Uint8Array> {
-    this.#at ??= await this.#car.firstSection();
-    const section = await this.#car.sectionAt(this.#at);
-    if (section === null || blockKey(section.cid) !== blockKey(cid)) {
-      throw new KhachapuriError("invalid_input", "not the block that comes next");
-    }
-    this.#at = section.offset + section.length;
-    return await this.#blockOf(section);
+    return await this.#blockOf(await this.#next(cid));
   }
 
   /**
@@ -48,11 +43,20 @@ export class CachedFile implements BlockSource, AsyncDisposable {
     const key = blockKey(cid);
     const known = this.#seen.get(key);
     if (known) return await this.#blockOf(known);
+    const section = await this.#next(cid);
+    const bytes = await this.#blockOf(section);
+    this.#seen.set(key, section);
+    return bytes;
+  }
+
+  async #next(cid: CID): Promise<CarSection> {
     this.#at ??= await this.#car.firstSection();
     const section = await this.#car.sectionAt(this.#at);
-    const bytes = await this.get(cid);
-    this.#seen.set(key, section!);
-    return bytes;
+    if (section === null || blockKey(section.cid) !== blockKey(cid)) {
+      throw new KhachapuriError("invalid_input", "not the block that comes next");
+    }
+    this.#at = section.offset + section.length;
+    return section;
   }
 
   async #blockOf(section: CarSection): Promise<Uint8Array> {

@@ -1,6 +1,7 @@
 /** A CAR in a file, of which any part can be read; nothing about it is verified. */
 import type { CID } from "../cid.ts";
 import { KhachapuriError } from "../errors.ts";
+import { fill } from "../file_bytes.ts";
 import {
   BLOCK_BYTES_MAX,
   CAR_CID_BYTES_MAX,
@@ -80,15 +81,6 @@ export async function* carSections(file: Deno.FsFile): AsyncGenerator<CarSection
   for (let next = await car.sectionAt(at); next !== null; next = await car.sectionAt(at)) {
     yield next;
     at = next.offset + next.length;
-  }
-}
-
-/** Reads from where the file stands. @returns how many bytes: fewer than wanted at its end */
-export async function fill(file: Deno.FsFile, bytes: Uint8Array): Promise<number> {
-  for (let filled = 0;;) {
-    const read = filled < bytes.length ? await file.read(bytes.subarray(filled)) : null;
-    if (read === null) return filled;
-    filled += read;
   }
 }
 

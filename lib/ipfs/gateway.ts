@@ -174,11 +174,18 @@ async function streamOnce(
   // Of each gateway that is asked: those that were too late go.
   using parts = new DisposableStack();
   const part = await ask(cid, signal, async (candidate, retrieval) => {
-    const part = parts.use(await cache.begin(cid));
-    await retrieveInto(part, candidate, cid, maxBytes, retrieval);
-    return part;
+    const begun = await cache.begin(cid);
+    try {
+      parts.use(begun); // which throws where all is over by now
+      await retrieveInto(begun, candidate, cid, maxBytes, retrieval);
+      return begun;
+    } catch (error) {
+      begun[Symbol.dispose]();
+      throw error;
+    }
   });
-  await part.keep();
+  // It is read from here whether or not it can stay.
+  await part.keep().catch(() => {});
   await part.stream(maxBytes, sink);
   notes?.read("gateways");
 }
@@ -242,7 +249,7 @@ async function retrieve<T>(
     const result = await race(usable.map((candidate) => racer(candidate)), {
       clock,
       signal: AbortSignal.any([world.signal, deadline.signal]),
-      isFinal: (error) => error instanceof KhachapuriError && error.code === "invalid_input",
+      isFinal: (error) => isOurs(error) || (error as KhachapuriError).code === "invalid_input",
     });
     if (result.won) return result.value;
     throw allFailed(cid, result.errors);
@@ -262,7 +269,7 @@ async function retrieve<T>(
         end("answered");
         return got;
       } catch (error) {
-        if (signal.aborted) end("dropped");
+        if (signal.aborted || isOurs(error)) end("dropped");
         else if (isAnswer(error)) end("answered");
         else {
           asking.failed(error);
@@ -272,6 +279,11 @@ async function retrieve<T>(
       }
     };
   }
+}
+
+/** A disk that is full, say: no gateway's failure, and no other gateway helps. */
+function isOurs(error: unknown): boolean {
+  return !(error instanceof KhachapuriError);
 }
 
 /** What a gateway that works can say of content. */

@@ -4,10 +4,12 @@ import { importBytes } from "ipfs-unixfs-importer";
 import { fixedSize } from "ipfs-unixfs-importer/chunker";
 import { startGateway, type TestGateway } from "../../worlds/ipfs/gateway.ts";
 import { honest, startHostileGateway } from "../../worlds/ipfs/hostile_gateway.ts";
+import { turn } from "../../worlds/turns.ts";
 import { type Block, CID, formatCid, parseCid } from "../cid.ts";
-import { openCache } from "./cache.ts";
+import { type BlockCache, openCache } from "./cache.ts";
 import { type Dag, importFile } from "./dag.ts";
 import { createFetcher, type FetcherOptions } from "./gateway.ts";
+import type { FileSink } from "./unixfs_stream.ts";
 
 const MAX_BYTES = 10_000_000;
 const patterned = (length: number) =>
@@ -263,4 +265,79 @@ Deno.test("with a cache the second read asks nobody, and a planted file is fetch
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
+});
+
+/** A cache in a folder of its own, and what is in the folder of what nobody has judged. */
+async function withCache(work: (cache: BlockCache, files: () => string[]) => Promise<void>) {
+  const dir = await Deno.makeTempDir();
+  try {
+    const cache = await openCache(dir, { maxBytes: 64 * 1024 * 1024, maxFiles: 10 });
+    await work(cache, () => [...Deno.readDirSync(`${dir}/unjudged`)].map(({ name }) => name));
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+const NOWHERE: FileSink = { begin() {}, write() {} };
+
+Deno.test("a file that is begun when its only reader has left is closed, and gone", async () => {
+  await withCache(async (cache, files) => {
+    const [asked, may] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const ended = Promise.withResolvers<void>();
+    const slow: BlockCache = {
+      ...cache,
+      async begin(cid) {
+        asked.resolve();
+        await may.promise;
+        const part = await cache.begin(cid);
+        const dispose = part[Symbol.dispose].bind(part);
+        part[Symbol.dispose] = () => {
+          dispose();
+          ended.resolve();
+        };
+        return part;
+      },
+    };
+    const fetcher = fetcherOf({ url: "http://gateway.example" }, { cache: slow });
+    const controller = new AbortController();
+    const { root } = importFile(patterned(10));
+    const options = { maxBytes: 10, signal: controller.signal };
+    const reading = fetcher.streamFile!(root, options, NOWHERE);
+    await asked.promise;
+    controller.abort("bored");
+    await assert.rejects(reading, (reason) => reason === "bored");
+    may.resolve();
+    await ended.promise;
+    while (files().length > 0) await turn();
+  });
+});
+
+Deno.test("a disk that takes nothing is no gateway's failure, and no other one is asked", async () => {
+  await using gateway = await startGateway();
+  const dag = importFile(patterned(10));
+  await gateway.put(dag.blocks);
+  await withCache(async (cache, files) => {
+    const full = () => Promise.reject(new Error("no space left on device"));
+    const begins: BlockCache["begin"][] = [
+      full,
+      async (cid) => Object.assign(await cache.begin(cid), { add: full }),
+      async (cid) => Object.assign(await cache.begin(cid), { keep: full }),
+    ];
+    const asked: string[] = [];
+    const notes = {
+      read: () => {},
+      asked: (_: string, outcome: string) => void asked.push(outcome),
+    };
+    const fetcher = createFetcher({
+      gateways: [gateway.url, "http://second.example"],
+      cache: { ...cache, begin: (cid) => begins.shift()!(cid) },
+      notes,
+    });
+    const read = () => fetcher.streamFile!(dag.root, { maxBytes: 10 }, NOWHERE);
+    await assert.rejects(read(), /no space left/);
+    await assert.rejects(read(), /no space left/);
+    await read();
+    assert.deepEqual(asked, ["dropped", "dropped", "answered"]);
+    while (files().length > 0) await turn();
+  });
 });

@@ -9,9 +9,9 @@ import {
   BLOCK_BYTES_MAX,
   CAR_SLACK_BYTES,
   DAG_VISITS_MAX,
+  EARLY_BYTES_MAX,
   GATEWAY_BLOCKS_IN_FLIGHT_MAX,
 } from "../limits.ts";
-import { EARLY_BYTES_MAX } from "../limits_of_openings.ts";
 import { type ByteSource, streamSource } from "../byte_source.ts";
 import { type CarBlock, CarReader, mismatch, type Place } from "./car.ts";
 import { type GatewayAnswer, type Network, requestGateway } from "./http.ts";

@@ -3,6 +3,7 @@
  * a file system what a larger one does. The least recently used go first.
  */
 import { join } from "node:path";
+import { writeAll } from "../file_bytes.ts";
 import { Leisure } from "../leisure.ts";
 
 export interface Shelf {
@@ -194,9 +195,7 @@ async function writeParts(
   for (const part of parts) {
     size += part.length;
     if (inBlocks(size) > bytesMax) throw new Error("larger than the whole shelf");
-    await leisure.slice(part.length, async () => {
-      for (let at = 0; at < part.length;) at += await file.write(part.subarray(at));
-    });
+    await leisure.slice(part.length, () => writeAll(file, part));
   }
   return size;
 }

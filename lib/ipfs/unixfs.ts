@@ -213,6 +213,12 @@ export function tooLarge(fileBytes: number, maxBytes: number): KhachapuriError {
   );
 }
 
+/** How large a file is that was refused for its size alone; null for any other failure. */
+export function refusedBytes(error: unknown): number | null {
+  const fileBytes = error instanceof KhachapuriError ? error.data.fileBytes : null;
+  return typeof fileBytes === "number" ? fileBytes : null;
+}
+
 export function sizeLie(cid: CID, claimed: number, actual: number): KhachapuriError {
   return unreadable(cid, `${actual} bytes where ${claimed} were claimed`);
 }

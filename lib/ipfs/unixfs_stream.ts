@@ -3,7 +3,6 @@
  * it are in memory. Bounded as `readUnixfsFile` is.
  */
 import { type CID, isInline, RAW } from "../cid.ts";
-import { KhachapuriError } from "../errors.ts";
 import { DAG_DEPTH_MAX, DAG_VISITS_MAX } from "../limits.ts";
 import { type FileNode, readFileNode, sizeLie, tooLarge, unreadable } from "./unixfs.ts";
 
@@ -84,9 +83,4 @@ export class GuardedSink implements FileSink {
       throw error;
     }
   }
-}
-
-/** Whether a file was refused for its size alone. */
-export function isTooLarge(error: unknown): boolean {
-  return error instanceof KhachapuriError && typeof error.data.fileBytes === "number";
 }

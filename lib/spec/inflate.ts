@@ -3,10 +3,7 @@ import { Readable } from "node:stream";
 import { createInflateRaw } from "node:zlib";
 import { KhachapuriError } from "../errors.ts";
 import type { ZipEntry } from "./zip_reader.ts";
-import type { ZipSource } from "./zip_source.ts";
-
-/** What is read, inflated and written at a time: bounds what one opening takes of memory. */
-export const PIECE_BYTES = 256 * 1024;
+import { PIECE_BYTES, piecesOf, type ZipSource } from "./zip_source.ts";
 
 /** One piece is inflated when it is asked for, none ahead: it is part of a slice. */
 const ONE_PIECE = { chunkSize: PIECE_BYTES, readableHighWaterMark: 0 };
@@ -15,16 +12,8 @@ type Pieces = AsyncIterable<Uint8Array<ArrayBuffer>>;
 
 /** @throws KhachapuriError `invalid_program` where its packed bytes are no such stream, or more */
 export function unpackedPieces(entry: ZipEntry, source: ZipSource): Pieces {
-  return entry.method === "stored" ? packedPieces(entry, source) : inflated(entry, source);
-}
-
-async function* packedPieces(
-  { packedAt, packedBytes }: ZipEntry,
-  source: ZipSource,
-): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  for (let at = 0; at < packedBytes; at += PIECE_BYTES) {
-    yield await source.read(packedAt + at, Math.min(PIECE_BYTES, packedBytes - at));
-  }
+  const { method, packedAt, packedBytes } = entry;
+  return method === "stored" ? piecesOf(source, packedAt, packedBytes) : inflated(entry, source);
 }
 
 async function* inflated(
@@ -34,7 +23,8 @@ async function* inflated(
   const { packedAt, packedBytes } = entry;
   const inflate = createInflateRaw(ONE_PIECE);
   let failure: unknown = null;
-  const input = Readable.from(packedPieces(entry, source), { objectMode: false, highWaterMark: 1 });
+  const packed = piecesOf(source, packedAt, packedBytes);
+  const input = Readable.from(packed, { objectMode: false, highWaterMark: 1 });
   input.on("error", (error) => {
     failure = error;
     inflate.destroy(error);

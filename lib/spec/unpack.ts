@@ -5,12 +5,13 @@
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { crc32, inflateRawSync } from "node:zlib";
+import { writeAll } from "../file_bytes.ts";
 import { Leisure } from "../leisure.ts";
 import { breathe, inSlices } from "../slices.ts";
-import { lied, PIECE_BYTES, unpackedPieces } from "./inflate.ts";
+import { lied, unpackedPieces } from "./inflate.ts";
 import { foldersOf } from "./program_path.ts";
 import { readZip, type ZipEntry } from "./zip_reader.ts";
-import { bytesSource, type ZipSource } from "./zip_source.ts";
+import { bytesSource, PIECE_BYTES, type ZipSource } from "./zip_source.ts";
 
 /** What unpacked files take of a file system. */
 export interface Footprint {
@@ -189,7 +190,7 @@ async function* writtenPieces(
     size += piece.length;
     if (size > entry.size) throw lied(entry, "unpacks to more than it declares");
     checksum = crc32(piece, checksum);
-    for (let at = 0; at < piece.length;) at += await file.write(piece.subarray(at));
+    await writeAll(file, piece);
   }
   if (size !== entry.size) throw lied(entry, "unpacks to less than it declares");
   if (checksum !== entry.crc32) throw lied(entry, "does not match its checksum");

@@ -17,7 +17,7 @@ import {
 import { breathe, inSlices } from "../slices.ts";
 import { strayLink } from "./program_links.ts";
 import { entryPath } from "./program_path.ts";
-import { bytesSource, type ZipSource } from "./zip_source.ts";
+import { bytesSource, piecesOf, type ZipSource } from "./zip_source.ts";
 
 /** One file, folder or symbolic link of an archive, checked; its bytes are still packed in it. */
 export interface ZipEntry {
@@ -82,8 +82,6 @@ interface Central {
 
 /** A folder's path ends with a slash. */
 const NAME_BYTES_KEPT = PROGRAM_PATH_BYTES_MAX + 1;
-/** What is read at once of something long. */
-const PIECE_BYTES = 256 * 1024;
 
 function malformed(reason: string): KhachapuriError {
   return new KhachapuriError("invalid_program", `program zip: ${reason}`);
@@ -161,8 +159,9 @@ async function readCentral(source: ZipSource, count: number, start: number): Pro
     const next = extraEnd + view.getUint16(32, true);
     if (next > end) throw malformed("its directory is damaged");
     if (view.getUint16(34, true) !== 0) throw malformed("spans several disks");
-    assertExtra(await source.read(extraAt, extraEnd - extraAt));
     const isKept = nameBytes <= NAME_BYTES_KEPT;
+    const name = isKept ? (await source.read(nameAt, nameBytes)).slice() : null;
+    assertExtra(await source.read(extraAt, extraEnd - extraAt));
     records.push({
       flags: view.getUint16(8, true),
       methodId: view.getUint16(10, true),
@@ -171,7 +170,7 @@ async function readCentral(source: ZipSource, count: number, start: number): Pro
       size: view.getUint32(24, true),
       nameAt,
       nameBytes,
-      name: isKept ? (await source.read(nameAt, nameBytes)).slice() : null,
+      name,
       mode: view.getUint16(40, true),
       offset: view.getUint32(42, true),
     });
@@ -217,8 +216,8 @@ async function readLocal(
   const dataStart = at + LOCAL_BYTES + nameBytes + extraBytes;
   const dataEnd = dataStart + record.packedSize;
   if (dataEnd > limit) throw malformed("an entry is cut off");
-  assertExtra(await source.read(dataStart - extraBytes, extraBytes));
   const name = await source.read(at + LOCAL_BYTES, nameBytes);
+  assertExtra(await source.read(dataStart - extraBytes, extraBytes));
   const listed = record.name ?? await source.read(record.nameAt, record.nameBytes);
   const deferred = (record.flags & FLAG_DESCRIPTOR) !== 0;
   const same = Buffer.compare(name, listed) === 0 &&
@@ -297,10 +296,10 @@ async function readLink(
 ): Promise<string> {
   if (method !== "stored") throw malformed(`${quoted} is a link that is compressed`);
   let [checksum, target] = [0, new Uint8Array()];
-  for (let at = 0; at < packedBytes; at += PIECE_BYTES) {
-    target = await source.read(packedAt + at, Math.min(PIECE_BYTES, packedBytes - at));
+  for await (const piece of piecesOf(source, packedAt, packedBytes)) {
+    if (target.length > 0) await breathe();
+    target = piece;
     checksum = crc32(target, checksum);
-    if (at > 0) await breathe();
   }
   if (checksum !== declared) throw malformed(`${quoted} does not match its checksum`);
   if (packedBytes > PROGRAM_LINK_BYTES_MAX) throw malformed(`${quoted} is too long a link`);

@@ -21,6 +21,8 @@ export interface PlayedRun {
   exit(code?: number): void;
   /** Ended by a signal of its own doing. */
   crash(signal: number): void;
+  /** Its caller took or sent nothing for so long. */
+  wait(ms: number): void;
   /** Ended by a limit. */
   meet(limit: RunLimit): void;
   /** Our side failed. */
@@ -101,6 +103,7 @@ export function playRun(request: RunRequest): PlayedRun {
     },
     exit: (code = 0) => end(code << 8, "none"),
     crash: (signal) => end(signal, "none"),
+    wait: (ms) => live.noteWaited(ms),
     meet: (limit) => end(SIGKILL, limit),
     fail: (error) => live.fail(error),
     collapse: (why) => live.collapse(why),

@@ -2,6 +2,7 @@
 import type { ByteSource } from "../../byte_source.ts";
 import type { Clock } from "../../clock.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { writeAll } from "../../file_bytes.ts";
 import { PUSH_PACE_BYTES, PUSH_PACE_MS } from "../../limits_of_content.ts";
 import type { TakeBytes } from "./car_intake.ts";
 
@@ -102,19 +103,13 @@ class Writer {
 
   async #flush(): Promise<void> {
     await this.#writing;
-    this.#writing = writeAll(this.file, this.#filled.subarray(0, this.#bytes));
+    this.#writing = writeAll(this.file, this.#filled.subarray(0, this.#bytes)).catch((cause) => {
+      throw diskRefused(cause);
+    });
     // Whoever awaits it next is told.
     this.#writing.catch(() => {});
     [this.#filled, this.#written] = [this.#written, this.#filled];
     this.#bytes = 0;
-  }
-}
-
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  try {
-    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-  } catch (cause) {
-    throw diskRefused(cause);
   }
 }
 

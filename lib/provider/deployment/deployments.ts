@@ -21,7 +21,7 @@ import type { Departing } from "./fair_turns.ts";
 import type { ProvenPayer } from "./lookup_limits.ts";
 import { Lookups } from "./lookups.ts";
 import type { Registrations } from "./registrations.ts";
-import { type ShelfFigures, SpecShelf } from "./spec_shelf.ts";
+import { SpecShelf } from "./spec_shelf.ts";
 import { stopped, type Stops } from "./stops.ts";
 
 export interface DeploymentsOptions {
@@ -61,8 +61,6 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
 export class Deployments {
   readonly #options: DeploymentsOptions;
   readonly #known = new SpecShelf();
-  /** Specs that were decrypted and verified. */
-  #decrypted = 0;
   readonly #refused = new Lru<CidText, KhachapuriError>(SPEC_REFUSALS_MAX);
   readonly #absences: Absences;
   readonly #lookups: Lookups;
@@ -75,6 +73,7 @@ export class Deployments {
     this.#absences = new Absences(now);
     this.#lookups = new Lookups({
       load: (cid, signal) => this.#load(cid, signal),
+      recall: (cid) => this.#recall(cid),
       isPaid: (cid) => registrations.isKnown(cid),
       isHere,
       now,
@@ -114,7 +113,7 @@ export class Deployments {
     payer: ProvenPayer = nobody,
     caller: Departing | null = null,
   ): Promise<Deployment> {
-    const deployment = this.#recall(cid) ??
+    const deployment = this.#known.get(cid) ??
       await this.#lookups.find(cid, { from, payer, caller });
     if (this.#options.stops.has(deployment.spec)) throw stopped();
     const { takesTerms } = this.#options;
@@ -134,11 +133,6 @@ export class Deployments {
     return this.#known.get(cid);
   }
 
-  /** How often a spec was decrypted and verified, and what of them is kept. */
-  figures(): ShelfFigures & { decrypted: number } {
-    return { ...this.#known.figures(), decrypted: this.#decrypted };
-  }
-
   /** Why the deployment's last caller got no run, if that was its spec's fault. */
   refusal(cid: CidText): KhachapuriError | null {
     return this.#refused.get(cid) ?? null;
@@ -154,22 +148,15 @@ export class Deployments {
     this.#absences.forget(cid);
   }
 
-  /** @throws KhachapuriError what is remembered against it */
-  #recall(cid: CidText): Deployment | undefined {
-    const known = this.#known.get(cid);
-    if (known) return known;
-    const refusal = this.#refused.get(cid);
-    if (refusal) throw refusal;
-    const absence = this.#absences.recall(cid);
-    if (absence) throw absence;
-    return undefined;
+  /** What is known of it, or remembered against it. */
+  #recall(cid: CidText): Deployment | KhachapuriError | null {
+    return this.#known.get(cid) ?? this.#refused.get(cid) ?? this.#absences.recall(cid) ?? null;
   }
 
   async #load(cid: CidText, signal: AbortSignal): Promise<Deployment> {
     try {
       const { identity, ...found } = await load(this.#options, cid, signal);
       const deployment = { ...found, recipient: await this.#nameOf(identity) };
-      this.#decrypted += 1;
       this.#known.put(deployment);
       this.#options.onOpened?.(deployment);
       await this.#options.fetcher.judge(parseCid(cid), true);

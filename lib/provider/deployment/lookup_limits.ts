@@ -57,11 +57,12 @@ export class LookupLimits {
   /**
    * Admits one lookup.
    * @param from the caller's address
+   * @param isHere whether it is kept on this machine: it costs nobody but us, as long as these last
    * @returns what gives it back, once it has proved worth its while
    * @throws KhachapuriError `rate_limited` for the network's own limit, `overloaded` for all others
    */
-  async admit(from: string, payer: ProvenPayer): Promise<GiveBack> {
-    const taken = this.take(from);
+  async admit(from: string, payer: ProvenPayer, isHere = false): Promise<GiveBack> {
+    const taken = this.take(from, isHere);
     if (!(taken instanceof KhachapuriError)) return taken;
     const payers = await this.#takePayers(payer);
     if (!payers) throw taken;
@@ -69,7 +70,8 @@ export class LookupLimits {
   }
 
   /** Admits one of a stranger; else why it is refused. */
-  take(from: string): GiveBack | KhachapuriError {
+  take(from: string, isHere = false): GiveBack | KhachapuriError {
+    if (isHere && this.#here.take()) return giveBack(this.#here);
     const prefix = addressPrefix(from);
     const network = this.#network(prefix ?? from, prefix !== null);
     const isFresh = network.isFullBut(FRESH_LOOKUPS_MAX);
@@ -79,11 +81,6 @@ export class LookupLimits {
     if (isFresh && this.#fresh.take()) return giveBack(network, this.#fresh);
     network.giveBack();
     return refused("overloaded", this.#strangers);
-  }
-
-  /** Admits one of what is kept on this machine: it costs nobody but us. */
-  takeHere(): GiveBack | null {
-    return this.#here.take() ? giveBack(this.#here) : null;
   }
 
   async #takePayers(proven: ProvenPayer): Promise<GiveBack | null> {

@@ -22,6 +22,8 @@ import { type Asker, Unproven } from "./unproven.ts";
 export interface LookupsOptions {
   /** Fetches and opens it. */
   load(cid: CidText, signal: AbortSignal): Promise<Deployment>;
+  /** What is known of it, or remembered against it. */
+  recall(cid: CidText): Deployment | KhachapuriError | null;
   /** Whether somebody has paid for a call to it. */
   isPaid(cid: CidText): boolean;
   /** Whether it is kept on this machine, so that no gateway is asked. */
@@ -65,18 +67,28 @@ export class Lookups {
    * @throws KhachapuriError `rate_limited`, `overloaded`, and as `load`
    */
   async find(cid: CidText, asker: Asker): Promise<Deployment> {
-    const known = this.#lookups.get(cid);
-    if (known) return await known.askers.with(asker.caller, known.found);
-    // A deployment that was paid for is no stranger's whim: it always has room.
-    if (this.options.isPaid(cid)) return await this.#begin(cid, null, asker);
+    const atOnce = this.#freely(cid, asker);
+    if (atOnce) return await atOnce;
     const proof = await this.#unproven.admit(asker, this.options.isHere(cid));
-    // Another may have begun while this one waited, or its payer was looked at.
-    if (this.#lookups.has(cid)) {
+    // Another may have found it, or begun to, while this one waited or its payer was looked at.
+    const meanwhile = this.#freely(cid, asker);
+    if (meanwhile) {
       this.#unproven.giveBack(proof);
-      return await this.find(cid, asker);
+      return await meanwhile;
     }
     this.#unproven.begun(cid, proof);
     return await this.#begin(cid, proof.network, asker);
+  }
+
+  /** Finds what takes nothing of the limits; null for any other. */
+  #freely(cid: CidText, asker: Asker): Promise<Deployment> | null {
+    const lookup = this.#lookups.get(cid);
+    if (lookup) return lookup.askers.with(asker.caller, lookup.found);
+    const recalled = this.options.recall(cid);
+    if (recalled instanceof KhachapuriError) return Promise.reject(recalled);
+    if (recalled) return Promise.resolve(recalled);
+    // A deployment that was paid for is no stranger's whim: it always has room.
+    return this.options.isPaid(cid) ? this.#begin(cid, null, asker) : null;
   }
 
   /** A lookup that came to a paid call was no stranger's whim after all. */

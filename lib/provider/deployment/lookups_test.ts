@@ -30,6 +30,7 @@ function watched(isHere = (_cid: CidText) => false) {
   const clock = manualClock();
   const loads = new Map<CidText, { resolve(): void; reject(error: Error): void }>();
   const asked: CidText[] = [];
+  const remembered = new Map<CidText, Deployment | KhachapuriError>();
   const lookups = new Lookups({
     load(cid, signal) {
       asked.push(cid);
@@ -38,6 +39,7 @@ function watched(isHere = (_cid: CidText) => false) {
         loads.set(cid, { resolve: () => resolve({ cid } as Deployment), reject });
       });
     },
+    recall: (cid) => remembered.get(cid) ?? null,
     isPaid: () => false,
     isHere,
     now: () => clock.now(),
@@ -61,7 +63,7 @@ function watched(isHere = (_cid: CidText) => false) {
     if (isPaid) lookups.notePaid(cid);
     await settle();
   };
-  return { clock, lookups, asked, codes, find, finish, loads };
+  return { clock, lookups, asked, codes, find, finish, loads, remembered };
 }
 
 Deno.test("a burst that is paid for is found whole, however many are let in at once", async () => {
@@ -166,4 +168,17 @@ Deno.test("what nobody has makes room for who waits, once it took its time", asy
   await settle();
   assert.equal(asked.at(-1), cidOf(100));
   assert.deepEqual(codes, ["overloaded"], "the one that made room");
+});
+
+Deno.test("what another found while one waited is not looked up again, nor counted", async () => {
+  const { asked, codes, find, finish, remembered } = watched();
+  for (let index = 0; index < PREFIX_LOOKUPS_BURST_MAX; index++) find(index, "9.9.9.9");
+  for (const index of [500, 501, 502]) find(index, "9.9.9.9");
+  await settle();
+  remembered.set(cidOf(500), { cid: cidOf(500) } as Deployment);
+  remembered.set(cidOf(501), new KhachapuriError("misdirected", "for another provider"));
+  assert.equal(asked.length, PREFIX_LOOKUPS_BURST_MAX);
+  await finish(asked[0]!, true);
+  assert.deepEqual(codes, ["found", "found", "misdirected"]);
+  assert.deepEqual(asked.slice(PREFIX_LOOKUPS_BURST_MAX), [cidOf(502)], "by the same token");
 });

@@ -2,7 +2,7 @@
  * How far it is made up, row by row of the table of deployments, for what an earlier release did
  * not write down of each; what is registered from now on has it.
  */
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS madeUp (what TEXT PRIMARY KEY, upTo INTEGER NOT NULL) STRICT;
@@ -11,12 +11,14 @@ const SCHEMA = `
 export class MadeUp {
   #last: number;
   #upTo: number;
+  readonly #write: StatementSync;
 
   /** @param what it is; the database has the table of deployments */
-  constructor(private readonly database: DatabaseSync, private readonly what: string) {
+  constructor(database: DatabaseSync, private readonly what: string) {
     database.exec(SCHEMA);
     const newest = database.prepare("SELECT MAX(rowid) AS row FROM deployments").get()!;
     const known = database.prepare("SELECT upTo FROM madeUp WHERE what = ?").get(what);
+    this.#write = database.prepare("INSERT OR REPLACE INTO madeUp VALUES (?, ?)");
     this.#last = newest.row as number | null ?? 0;
     this.#upTo = Math.min(known?.upTo as number | undefined ?? 0, this.#last);
   }
@@ -34,13 +36,13 @@ export class MadeUp {
   /** It is done up to row `upTo`, in the same transaction. */
   advance(upTo: number): void {
     this.#upTo = Math.min(upTo, this.#last);
-    this.database.prepare("INSERT OR REPLACE INTO madeUp VALUES (?, ?)").run(this.what, this.#upTo);
+    this.#write.run(this.what, this.#upTo);
   }
 
-  /** It is done for a new row. */
+  /** It is done for a new row; not for those that another process wrote before. */
   add(row: number): void {
-    if (this.#upTo < this.#last) return;
+    const isNext = row === this.#upTo + 1;
     this.#last = row;
-    this.advance(row);
+    if (isNext) this.advance(row);
   }
 }

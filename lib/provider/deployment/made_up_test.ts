@@ -22,4 +22,8 @@ Deno.test("how far it is made up stays over a start, of each thing for itself", 
   assert.equal(later.upTo, 6);
   later.add(register());
   assert.deepEqual([open("lanes").upTo, open("lanes").last], [7, 7]);
+  // Another process writes one.
+  register();
+  later.add(register());
+  assert.deepEqual([later.upTo, later.last, open("lanes").upTo], [7, 9, 7]);
 });

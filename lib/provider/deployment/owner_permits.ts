@@ -9,6 +9,7 @@ import { UNPAID_RENEWALS_MAX } from "../../limits.ts";
 import { DEPLOYMENTS_REMEMBERED_MAX } from "../../limits_of_books.ts";
 import { Lru } from "../../lru.ts";
 import { type Permit, permitFromJson, permitToJson } from "../../permit.ts";
+import { inTransaction } from "../../transaction.ts";
 import type { Deployment } from "./deployment.ts";
 import type { Registrations } from "./registrations.ts";
 import { type PermitPlace, UnpaidPermits } from "./unpaid_permits.ts";
@@ -49,20 +50,20 @@ export class OwnerPermits {
   put(permit: Permit): void {
     const { payer, lane } = permit;
     const text = JSON.stringify(permitToJson(permit));
-    durably(this.database, () => void this.#put.run(payer, lane, this.now(), text));
+    const write = () => {
+      this.#put.run(payer, lane, this.now(), text);
+      if (!this.#isPaidFor(permit)) this.#unpaid.add(permit);
+      this.#makeRoom();
+    };
+    durably(this.database, () => inTransaction(this.database, write));
     this.#known.set(keyOf(permit), permit);
-    if (!this.#isPaidFor(permit)) this.#unpaid.add(permit);
-    this.#makeRoom();
   }
 
   #kept({ payer, lane }: PermitPlace): Permit | null {
-    const key = keyOf({ payer, lane });
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    const text = this.#find.get(payer, lane)?.permit as string | undefined;
-    const permit = text === undefined ? null : permitFromJson(JSON.parse(text));
-    this.#known.set(key, permit);
-    return permit;
+    return this.#known.getOrInsertComputed(keyOf({ payer, lane }), () => {
+      const text = this.#find.get(payer, lane)?.permit as string | undefined;
+      return text === undefined ? null : permitFromJson(JSON.parse(text));
+    });
   }
 
   /** The oldest go, but for those that were paid for meanwhile. */
@@ -71,7 +72,7 @@ export class OwnerPermits {
       const oldest = this.#unpaid.takeOldest();
       if (oldest === null) return;
       if (this.#isPaidFor(oldest)) continue;
-      this.#known.set(keyOf(oldest), null);
+      this.#known.delete(keyOf(oldest));
       this.#remove.run(oldest.payer, oldest.lane);
     }
   }

@@ -53,15 +53,23 @@ Deno.test("a renewed permit is there for the next process, whatever became of th
   assert.deepEqual(open(after).of(deployment(spec)), renewed);
 });
 
-Deno.test("a permit that could not be written down does not pay", () => {
-  using database = new DatabaseSync(":memory:");
-  const permits = open(database);
-  const spec = permitOf({ lane: laneOf(1) });
-  database.exec(
-    "CREATE TRIGGER full BEFORE INSERT ON permits BEGIN SELECT RAISE(ABORT, 'full'); END",
-  );
-  assert.throws(() => permits.put({ ...spec, epoch: 1 }));
-  assert.equal(permits.of(deployment(spec)), spec);
+Deno.test("a permit that could not be written down, or not its being unpaid, does not pay", () => {
+  for (const table of ["permits", "unpaidPermits"]) {
+    using database = new DatabaseSync(":memory:");
+    const permits = open(database);
+    const spec = permitOf({ lane: laneOf(1) });
+    const rows = () =>
+      ["permits", "unpaidPermits"].map((one) => database.prepare(`SELECT * FROM ${one}`).all());
+    permits.put({ ...spec, epoch: 1 });
+    const before = rows();
+    database.exec(
+      `CREATE TRIGGER full BEFORE INSERT ON ${table} BEGIN SELECT RAISE(ABORT, 'full'); END`,
+    );
+    assert.throws(() => permits.put({ ...spec, epoch: 2 }));
+    assert.equal(permits.of(deployment(spec)).epoch, 1);
+    assert.equal(open(database).of(deployment(spec)).epoch, 1);
+    assert.deepEqual(rows(), before, table);
+  }
 });
 
 Deno.test("a permit waits for the disk", () => {

@@ -4,9 +4,9 @@
  */
 import { join } from "node:path";
 import { type CID, parseCid } from "../../cid.ts";
-import { KhachapuriError } from "../../errors.ts";
+import { writeAll } from "../../file_bytes.ts";
 import type { Fetcher } from "../../ipfs/gateway.ts";
-import { tooLarge } from "../../ipfs/unixfs.ts";
+import { refusedBytes, tooLarge } from "../../ipfs/unixfs.ts";
 import type { FileSink } from "../../ipfs/unixfs_stream.ts";
 import {
   PROGRAM_SMALL_BYTES_MAX,
@@ -102,7 +102,7 @@ class ArchiveSink implements FileSink {
 
   async write(bytes: Uint8Array): Promise<void> {
     const zip = this.#decryption?.update(bytes) ?? bytes;
-    for (let at = 0; at < zip.length;) at += await this.file.write(zip.subarray(at));
+    await writeAll(this.file, zip);
     this.#bytes += zip.length;
   }
 
@@ -121,9 +121,9 @@ class ArchiveSink implements FileSink {
  * @throws KhachapuriError `invalid_input` when no program is so large
  */
 function largeBytes(error: unknown): number | null {
-  if (!(error instanceof KhachapuriError)) return null;
-  const { fileBytes } = error.data;
-  if (typeof fileBytes !== "number") return null;
-  if (fileBytes > PROGRAM_ZIP_BYTES_MAX) throw tooLarge(fileBytes, PROGRAM_ZIP_BYTES_MAX);
+  const fileBytes = refusedBytes(error);
+  if (fileBytes !== null && fileBytes > PROGRAM_ZIP_BYTES_MAX) {
+    throw tooLarge(fileBytes, PROGRAM_ZIP_BYTES_MAX);
+  }
   return fileBytes;
 }

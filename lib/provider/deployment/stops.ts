@@ -20,7 +20,7 @@ export class Stops {
   readonly #known = new Lru<string, boolean>(DEPLOYMENTS_REMEMBERED_MAX);
   readonly #find: StatementSync;
   readonly #listeners = new Set<(spec: Stoppable) => void>();
-
+  /** Null until it is asked for, and after each change. */
   #count: number | null = null;
 
   constructor(private readonly database: DatabaseSync, private readonly now: () => number) {

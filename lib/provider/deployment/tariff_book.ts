@@ -154,9 +154,7 @@ export class TariffBook {
   /** The tariff that it came under, where that is not what is offered now. */
   #cameEarlier(cid: CidText): number | null {
     const find = () => this.#find.get(cid)?.tariff as number | undefined ?? null;
-    const known = this.#came.get(cid);
-    const came = known === undefined ? find() : known;
-    if (known === undefined) this.#came.set(cid, came);
+    const came = this.#came.getOrInsertComputed(cid, find);
     return came === null || came >= this.#begun().tariffs.length - 1 ? null : came;
   }
 

@@ -22,7 +22,7 @@ export class UnpaidPermits {
   readonly #remove: StatementSync;
   readonly #insert: StatementSync;
   readonly #oldest: StatementSync;
-  #count: number;
+  readonly #countAll: StatementSync;
 
   /** @param database has the table of permits */
   constructor(database: DatabaseSync) {
@@ -34,26 +34,22 @@ export class UnpaidPermits {
       "DELETE FROM unpaidPermits WHERE number = (SELECT MIN(number) FROM unpaidPermits) " +
         "RETURNING payer, lane",
     );
-    const { count } = database.prepare("SELECT COUNT(*) AS count FROM unpaidPermits").get()!;
-    this.#count = count as number;
+    this.#countAll = database.prepare("SELECT COUNT(*) AS count FROM unpaidPermits");
   }
 
   /** How many there are. */
   get count(): number {
-    return this.#count;
+    return this.#countAll.get()!.count as number;
   }
 
   /** It is the newest now. */
   add({ payer, lane }: PermitPlace): void {
-    this.#count -= Number(this.#remove.run(payer, lane).changes);
+    this.#remove.run(payer, lane);
     this.#insert.run(payer, lane);
-    this.#count += 1;
   }
 
   /** Null: there is none. */
   takeOldest(): PermitPlace | null {
-    const oldest = this.#oldest.get() as PermitPlace | undefined ?? null;
-    if (oldest !== null) this.#count -= 1;
-    return oldest;
+    return this.#oldest.get() as PermitPlace | undefined ?? null;
   }
 }

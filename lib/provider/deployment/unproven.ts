@@ -64,13 +64,12 @@ export class Unproven {
    */
   async admit({ from, payer, caller }: Asker, isHere: boolean): Promise<Proof> {
     const network = addressPrefix(from) ?? from;
-    const own = isHere ? this.limits.takeHere() : null;
-    if (own) return { network, giveBack: own };
     try {
-      return { network, giveBack: await this.limits.admit(from, payer) };
+      return { network, giveBack: await this.limits.admit(from, payer, isHere) };
     } catch (refusal) {
-      if (!this.#mayHope(network, refusal)) throw refusal;
-      return { network, giveBack: await this.#wait(from, network, caller) };
+      if (!this.#mayHope(network, refusal) || this.#isFull(network)) throw refusal;
+      const take = () => this.limits.take(from, isHere);
+      return { network, giveBack: await this.#wait(take, network, caller) };
     }
   }
 
@@ -110,15 +109,23 @@ export class Unproven {
   #mayHope(network: string, refusal: unknown): boolean {
     const since = this.now() - LOOKUP_PROVING_MS;
     const isOwn = refusal instanceof KhachapuriError && refusal.code === "rate_limited";
-    return [...this.#outstanding.keys()].some((cid) => {
+    return this.#outstanding.keys().some((cid) => {
       const one = this.#outstanding.peek(cid)!;
       return (one.network === network || !isOwn) && (one.foundAt ?? Infinity) > since;
     });
   }
 
-  #wait(from: string, network: string, caller: Departing | null): Promise<GiveBack> {
+  /** Whether no more may wait, at all or of the network. */
+  #isFull(network: string): boolean {
     const ofNetwork = [...this.#waiting].filter((one) => one.network === network).length;
-    const isFull = this.#waiting.size >= LOOKUPS_WAITING_MAX;
+    return this.#waiting.size >= LOOKUPS_WAITING_MAX || ofNetwork >= NETWORK_LOOKUPS_WAITING_MAX;
+  }
+
+  #wait(
+    take: () => GiveBack | KhachapuriError,
+    network: string,
+    caller: Departing | null,
+  ): Promise<GiveBack> {
     const { promise, resolve, reject } = Promise.withResolvers<GiveBack>();
     const leave = () => {
       cancel();
@@ -126,7 +133,7 @@ export class Unproven {
       this.#waiting.delete(waiting);
     };
     const retry = (isLast: boolean) => {
-      const taken = this.limits.take(from);
+      const taken = take();
       const isRefused = taken instanceof KhachapuriError;
       if (isRefused && !isLast && this.#mayHope(network, taken)) return;
       leave();
@@ -140,7 +147,6 @@ export class Unproven {
       leave();
       reject(hungUp());
     });
-    if (isFull || ofNetwork >= NETWORK_LOOKUPS_WAITING_MAX) retry(true);
     return promise;
   }
 

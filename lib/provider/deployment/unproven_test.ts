@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { CidText } from "../../cid.ts";
 import {
+  HERE_LOOKUPS_BURST_MAX,
   LOOKUP_WAIT_MS,
   LOOKUPS_WAITING_MAX,
   NETWORK_LOOKUPS_WAITING_MAX,
@@ -8,7 +9,7 @@ import {
 } from "../../limits.ts";
 import { manualClock } from "../../../worlds/clock.ts";
 import { aWhile } from "../../../worlds/turns.ts";
-import { LookupLimits } from "./lookup_limits.ts";
+import { LookupLimits, type ProvenPayer } from "./lookup_limits.ts";
 import { Unproven } from "./unproven.ts";
 
 /** One network asks until nothing is left; what it took is outstanding. */
@@ -17,8 +18,9 @@ async function usedUp() {
   const now = () => clock.now();
   const unproven = new Unproven(new LookupLimits(now), now, clock);
   const outcomes: string[] = [];
-  const admit = (name: string, from = "9.9.9.9") =>
-    unproven.admit({ from, payer: () => Promise.resolve(null), caller: null }, false).then(
+  const nobody: ProvenPayer = () => Promise.resolve(null);
+  const admit = (name: string, from = "9.9.9.9", { isHere = false, payer = nobody } = {}) =>
+    unproven.admit({ from, payer, caller: null }, isHere).then(
       (proof) => {
         outcomes.push(name);
         unproven.begun(name as CidText, proof);
@@ -60,4 +62,30 @@ Deno.test("no more wait than may, of one network and of all", async () => {
   const admitted = outcomes.filter((outcome) => outcome === "another").length;
   const refused = outcomes.length - admitted;
   assert.equal(1_600 + NETWORK_LOOKUPS_WAITING_MAX + 1, LOOKUPS_WAITING_MAX + admitted + refused);
+});
+
+Deno.test("what is kept here takes what comes back of its own", async () => {
+  const { unproven, outcomes, admit } = await usedUp();
+  const here = (name: string) => admit(name, "9.9.9.9", { isHere: true });
+  for (let index = 0; index < HERE_LOOKUPS_BURST_MAX; index++) await here(`here ${index}`);
+  outcomes.length = 0;
+  void here("waits");
+  await aWhile();
+  assert.deepEqual(outcomes, []);
+  unproven.proved("here 7" as CidText);
+  await aWhile();
+  assert.deepEqual(outcomes, ["waits"]);
+});
+
+Deno.test("whom no line has room for passes nobody who waits", async () => {
+  const { outcomes, admit, clock } = await usedUp();
+  for (let index = 0; index < NETWORK_LOOKUPS_WAITING_MAX; index++) void admit(`${index}`);
+  await aWhile();
+  const payer: ProvenPayer = () => {
+    // Meanwhile something refills.
+    clock.advance(LOOKUP_WAIT_MS - 1);
+    return Promise.resolve(null);
+  };
+  await admit("late", "9.9.9.9", { payer });
+  assert.deepEqual(outcomes, ["rate_limited"]);
 });

@@ -241,7 +241,6 @@ export class Sandboxes {
     const known = this.#held.get(cid);
     if (known) return known;
     this.#options.assertRoom?.();
-    this.#makeRoom();
     const askers = new Askers();
     const opened = this.#start(deployment, askers);
     const entry: Held = {
@@ -269,6 +268,7 @@ export class Sandboxes {
 
   async #start(deployment: Deployment, { signal }: Askers): Promise<Opened> {
     const end = await this.#starts.take(deployment.spec.owner, signal);
+    this.#makeRoom();
     return await this.#fetchAndOpen(deployment).finally(end);
   }
 
@@ -333,9 +333,12 @@ export class Sandboxes {
     }, left);
   }
 
-  /** Closes what is not in use until one more may be open, or all that is open is in use. */
+  /**
+   * Closes what is not in use until no more is open than may be, or all that is open is in use.
+   * What only waits for its turn closes nothing: an owner's many starts would cost others theirs.
+   */
   #makeRoom(): void {
-    while (this.#held.size >= this.#options.openMax) {
+    while (this.#held.size - this.#starts.waiting() > this.#options.openMax) {
       const victim = this.#eviction.victim();
       if (victim === null) return;
       this.#options.usage?.noteEvicted();

@@ -20,7 +20,7 @@ const NO_SOCKETS = { take: () => Promise.reject(new Error("no server")) };
  * Sandboxes whose programs are empty folders; tells which of them were given back.
  * @param before called before a program is opened: throws to fail it
  */
-async function open(openMax: number, before = () => {}, idleMs = IDLE_MS) {
+async function open(openMax: number, before: () => unknown = () => {}, idleMs = IDLE_MS) {
   const dir = await Deno.makeTempDir();
   await Deno.chmod(dir, 0o755);
   let gone = 0;
@@ -132,7 +132,7 @@ Deno.test("a sandbox that no name leads to any more goes with the last call that
   assert.equal(sandboxes.isOpen(left.cid), true, "whoever calls it again may");
 });
 
-Deno.test("beyond the most that may be open the longest idle goes first", async () => {
+Deno.test("no more stay open than may be", async () => {
   await using world = await open(2);
   const { sandboxes } = world;
   for (const cid of ["bafyone", "bafytwo", "bafythree"]) {
@@ -227,6 +227,29 @@ Deno.test("strangers' programs being fetched leave room for owners that were pai
   const left = "the caller hung up before the program started";
   assert.deepEqual(refused, [left, left], "what nobody waits for is not begun");
   assert.equal(sandboxes.open(), STRANGER_PROGRAM_STARTS_MAX + OWNER_PROGRAM_STARTS_MAX);
+});
+
+Deno.test("starts that wait for their turn close nobody else's sandbox", async () => {
+  const unpacked = Promise.withResolvers<void>();
+  let fetching = 0;
+  const before = () => ++fetching > 1 ? unpacked.promise : undefined;
+  await using world = await open(OWNER_PROGRAM_STARTS_MAX + 1, before, 60_000);
+  const { sandboxes } = world;
+  const idle = await deployment("bafyidle");
+  (await sandboxes.acquire(idle)).release();
+  const owner: Address = `0x${"99".repeat(20)}`;
+  const start = async (index: number) => {
+    const { spec, ...known } = await deployment(`bafy${index}`);
+    return await sandboxes.acquire({ ...known, spec: { ...spec, owner } });
+  };
+  const starts = Array.from({ length: OWNER_PROGRAM_STARTS_MAX + 3 }, (_, index) => start(index));
+  await turn();
+  assert.equal(fetching, 1 + OWNER_PROGRAM_STARTS_MAX);
+  assert.ok(sandboxes.isOpen(idle.cid), "there is room for it beside all that are begun");
+  unpacked.resolve();
+  const leases = await Promise.all(starts);
+  assert.ok(!sandboxes.isOpen(idle.cid), "it makes room for what is begun");
+  for (const { release } of leases) release();
 });
 
 Deno.test("what was used again a moment ago is not the longest idle", async () => {

@@ -32,11 +32,11 @@ export class CgiRun implements ProgramRun {
   readonly #parts: CgiRunParts;
   readonly #records: Promise<RunRecord>[];
   readonly #responded = Promise.withResolvers<void>();
-  /** When the last run is over at the latest, on the clock of `performance.now()`. */
-  #until: number;
+  /** The runs behind the first, and when the time of each began as it was started. */
+  readonly #later: { run: Run; startedAt: number }[] = [];
+  /** What all runs may take together. */
+  #allowedMs: number;
   #run: Run;
-  /** When the run's time seemed to begin as it was started; it moves as it waits for its caller. */
-  #begunAt = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #isKilled = false;
   /** Whether the time was over in the run that is now. */
@@ -47,7 +47,7 @@ export class CgiRun implements ProgramRun {
   constructor(parts: CgiRunParts) {
     this.#parts = parts;
     this.#run = parts.run;
-    this.#until = performance.now() + parts.limits.timeoutMs;
+    this.#allowedMs = parts.limits.timeoutMs;
     this.#records = [parts.run.record];
     this.record = this.#recordAll();
     this.record.catch(() => {}); // A failure that nobody waits for must not end the provider.
@@ -64,13 +64,16 @@ export class CgiRun implements ProgramRun {
   };
 
   extend = (ms: number): void => {
-    this.#until += ms;
+    this.#allowedMs += ms;
     this.#run.extend(ms);
     if (this.#timer !== null) this.#endInTime();
   };
 
-  /** The first run's time is everyone's. */
-  begun = (): number => this.#parts.run.begun();
+  /** The first run's time is everyone's; it stands still while any of them waits for its caller. */
+  begun = (): number => {
+    const first = this.#parts.run.begun();
+    return this.#later.reduce((at, { run, startedAt }) => at + (run.begun() - startedAt), first);
+  };
 
   async respond(): Promise<ProgramResponse> {
     try {
@@ -101,7 +104,7 @@ export class CgiRun implements ProgramRun {
 
   async #runAgain(request: ProgramRequest): Promise<void> {
     const { limits, again } = this.#parts;
-    const left = this.#until - performance.now();
+    const left = this.#leftMs();
     if (this.#isKilled || left <= 0) {
       this.#stopped = this.#isKilled ? "aborted" : "timeout";
       throw limitError(this.#stopped, limits);
@@ -112,7 +115,7 @@ export class CgiRun implements ProgramRun {
     });
     // Of itself it would have the time of one credit.
     if (left > limits.timeoutMs) this.#run.extend(Math.ceil(left - limits.timeoutMs));
-    this.#begunAt = this.#run.begun();
+    this.#later.push({ run: this.#run, startedAt: this.#run.begun() });
     this.#records.push(this.#run.record);
     if (this.#isKilled || this.#isLate) this.#run.kill();
   }
@@ -123,8 +126,7 @@ export class CgiRun implements ProgramRun {
   }
 
   #leftMs(): number {
-    const waitedMs = this.#begunAt === 0 ? 0 : this.#run.begun() - this.#begunAt;
-    return this.#until + waitedMs - performance.now();
+    return this.begun() + this.#allowedMs - performance.now();
   }
 
   #endLate(): void {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { streamSource } from "../../../byte_source.ts";
 import { LIMITS, type PlayedRun, playRun } from "../../../../worlds/sandbox/played_run.ts";
 import { programRequest } from "../../../../worlds/sandbox/program_request.ts";
+import { turn } from "../../../../worlds/turns.ts";
 import type { Sandbox } from "../../../../sandbox/sandbox.ts";
 import { streamOf } from "../../../../sandbox/output.ts";
 import { KhachapuriError } from "../../../errors.ts";
@@ -186,6 +187,27 @@ Deno.test("a call that is extended has the more time, whichever run it is in", a
   const tookMs = performance.now() - begunAt;
   assert.ok(tookMs > 350, `it ended after ${tookMs} ms`);
   assert.equal(run.begun(), runs[0]!.live.begun());
+});
+
+Deno.test("the time for which any run of a call waits for its caller is none of its time", async () => {
+  const [second, third] = [Promise.withResolvers<PlayedRun>(), Promise.withResolvers<PlayedRun>()];
+  const { run, runs } = await start((played, path) => {
+    if (path === "/a") return second.resolve(played);
+    if (path === "/b") return third.resolve(played);
+    played.wait(60_000);
+    redirect(played, "/a");
+  }, { timeoutMs: 0 });
+  const answered = run.respond();
+  const played = await second.promise;
+  await turn();
+  const begunAt = run.begun();
+  assert.equal(begunAt, runs[0]!.live.begun());
+  played.wait(5_000);
+  assert.equal(Math.round(run.begun() - begunAt), 5_000);
+  redirect(played, "/b");
+  answer(await third.promise, "the end");
+  assert.equal(await new Response(streamOf(await answered)).text(), "the end");
+  assert.equal(Math.round(run.begun() - begunAt), 5_000);
 });
 
 Deno.test("a redirect at the end of the time is not followed", async () => {
