@@ -79,6 +79,11 @@ export class FairQueue {
     return this.#parties.gates();
   }
 
+  /** Whether a deployment's owner may have one slot more, with what is left for others. */
+  hasRoomFor({ owner }: Gate): boolean {
+    return leavesRoom(owner.share.held, this.bounds.slots - this.#busy);
+  }
+
   /** A turn that runs, or waits, or why there is none. */
   ask(about: CallOf, now: number): Turn | Refusal {
     const gate = this.#parties.gateOf(about);
@@ -162,7 +167,7 @@ export class FairQueue {
   }
 
   #hasSlotFor(gate: Gate): boolean {
-    return gate.isOpen() && leavesRoom(gate.owner.share.held, this.bounds.slots - this.#busy);
+    return gate.isOpen() && this.hasRoomFor(gate);
   }
 
   /** Slots go to who is next, as long as there are any for it. */
@@ -346,11 +351,10 @@ export class FairQueue {
     const { slots } = this.bounds;
     const { held } = owner.share;
     const isOpen = gate.isOpen();
-    const isFree = leavesRoom(held, slots - this.#busy);
     const atATime = Math.max(1, held, this.#active > 1 ? Math.floor(slots / this.#active) : 0);
     const before = owner.waiting - owner.limited;
     const ownMs = isOpen ? 0 : gate.pace.untilEnded(gate.waiting + 1, concurrency, now);
-    const slotMs = isFree ? 0 : owner.pace.untilEnded(before + 1, atATime, now);
+    const slotMs = this.hasRoomFor(gate) ? 0 : owner.pace.untilEnded(before + 1, atATime, now);
     const isOwnLimit = !isOpen && ownMs >= slotMs;
     const stepMs = isOwnLimit
       ? gate.pace.runMs(now) / concurrency

@@ -21,7 +21,7 @@ export function noSlot({ isOwnLimit, reason, retryMs }: Refusal, concurrency: nu
 }
 
 export function wantedByOthers(): KhachapuriError {
-  const why = "all slots are busy, this deployment has more than its share, and another wants one";
+  const why = "this deployment has more than its share of the slots, and another finds none";
   return new KhachapuriError("overloaded", why, { retryAfterSeconds: 1 });
 }
 

@@ -179,15 +179,15 @@ export class Slots {
 
   /** Whether a deployment is to leave a slot to others, who want one or were refused one. */
   #isWanted({ deployment }: Gate, creditMs: number): boolean {
-    if (this.#queue.busy < this.slots) return false;
     const since = this.#clock.now() - creditMs;
     const running = new Map<string, number>();
     const refused: string[] = [];
     for (const gate of this.#queue.gates()) {
       if (gate.running > 0) running.set(gate.deployment, gate.running - gate.leaving);
-      if (gate.lacksSlot(since)) refused.push(gate.deployment);
+      const lacksSlot = gate.lacksSlot(since) && !this.#queue.hasRoomFor(gate);
+      if (lacksSlot) refused.push(gate.deployment);
     }
-    return hasToLeave(deployment, { concurrency: this.slots, running, refused });
+    return hasToLeave(deployment, { concurrency: this.#queue.busy, running, refused });
   }
 
   #rateOf({ spec }: Deployment): OwnersRate {
