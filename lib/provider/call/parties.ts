@@ -68,7 +68,7 @@ export class Payer {
   readonly share: SlotShare;
   users = 0;
   waiting = 0;
-  readonly lines: Line[] = [];
+  readonly lines = new Map<Gate, Line>();
 
   /** @param isOther than the owner */
   constructor(contest: Contest, readonly isOther: boolean) {
