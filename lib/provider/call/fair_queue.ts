@@ -76,6 +76,11 @@ export class FairQueue {
     return this.#aside;
   }
 
+  /** How long a call waits at most, ms. */
+  get waitMs(): number {
+    return this.bounds.waitMs;
+  }
+
   gates(): Iterable<Gate> {
     return this.#parties.gates();
   }
@@ -219,7 +224,6 @@ export class FairQueue {
     owner.pace.began(now);
     gate.pace.began(now);
     this.#busy += 1;
-    gate.running += 1;
     turn.state = "running";
     turn.since = now;
     if (gate.waiting === 0) gate.lackedAt = null;
@@ -234,7 +238,6 @@ export class FairQueue {
     owner.pace.ended(since, now);
     gate.pace.ended(since, now);
     this.#busy -= 1;
-    gate.running -= 1;
     if (gate.waiting > 0) this.#regate(gate);
   }
 

@@ -63,7 +63,7 @@ export class Slots {
       waitMs,
       retryMsMax: SLOT_RETRY_MS_MAX,
     });
-    this.#room = new WaitingRoom(this.#queue, clock, waitMs, options.usage);
+    this.#room = new WaitingRoom(this.#queue, clock, options.usage);
   }
 
   /** Runs going on now. */
