@@ -86,7 +86,16 @@ export class Slots {
     return this.#queue.aside;
   }
 
-  /** The provider shuts down: runs go on for the credits that they have, and get no more. */
+  /** Calls that have a slot, want one, or will want one again. */
+  calls(): number {
+    return this.busy() + this.queued() + this.waiting();
+  }
+
+  /**
+   * The provider shuts down: runs go on for the credits that they have, and get no more. Who waits
+   * is refused. A call that comes back later may still wait for its slot: it holds a credit, and
+   * somebody pays for the instance that was started for it.
+   */
   close(): void {
     this.#isClosing = true;
     this.#room.clear();

@@ -74,6 +74,7 @@ Deno.test("who steps aside leaves its slot to others, and is not counted twice",
   const later = waited(slots, deployment, "caller");
   const back = slot.comeBack();
   assert.deepEqual([slots.waiting(), slots.queued()], [0, 2]);
+  assert.equal(slots.calls(), 3);
   other.free();
   // It was here before, and others wait for what it came back with.
   await back;
