@@ -311,6 +311,8 @@ export const STRANGER_PROGRAM_STARTS_MAX = 24;
 export const OWNER_PROGRAM_STARTS_MAX = 4;
 /** Deployments remembered to be registered on disk. */
 export const REGISTRATIONS_REMEMBERED_MAX = 100_000;
+/** Their owners that are remembered, some 0.2 KB each. */
+export const OWNERS_REMEMBERED_MAX = 10_000;
 /** Permits that owners renewed for deployments nobody has paid for yet, some 1 KB each. */
 export const UNPAID_RENEWALS_MAX = 10_000;
 /** Permits that are renewed for one deployment in a second: each is a write that is waited for. */

@@ -30,3 +30,5 @@ export const PAYER_CALLS_WAITING_MAX = 512;
 export const SLOT_WAIT_MS = 3_000;
 /** Who is refused is told to come back no later than in so long, ms: it is a guess by then. */
 export const SLOT_RETRY_MS_MAX = 60_000;
+/** Refusals kept as they are said: one for each number of seconds, and of runs at a time. */
+export const SLOT_REFUSALS_KEPT_MAX = 1_024;

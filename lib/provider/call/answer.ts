@@ -286,21 +286,24 @@ class OutputRelay implements Relay {
   #first: Uint8Array | null;
   /** What is to be read again. */
   #again: Uint8Array[] = [];
-  /** Rejects when its caller is too slow to be waited for. */
-  readonly #lost = Promise.withResolvers<never>();
+  /** Rejects when its caller is too slow to be waited for; null while it is not waited for. */
+  #lost: Promise<never> | null = null;
 
   constructor(private readonly parts: RelayParts) {
     this.#first = parts.first;
-    this.#lost.promise.catch(() => {}); // Whoever asks for the end is told.
   }
 
   /** From now on its caller may be waited for. */
   stream(): void {
-    this.parts.started.uptake.watch(this.#lost.reject);
+    const { promise, reject } = Promise.withResolvers<never>();
+    promise.catch(() => {}); // Whoever asks for the end is told.
+    this.#lost = promise;
+    this.parts.started.uptake.watch(reject);
   }
 
   get ended(): Promise<void> {
-    return Promise.race([endOf(this.parts.started), this.#lost.promise]);
+    const end = endOf(this.parts.started);
+    return this.#lost ? Promise.race([end, this.#lost]) : end;
   }
 
   isComplete(): boolean {

@@ -126,6 +126,13 @@ const COUNT_ON = `
     SET answers = answers + excluded.answers, bytes = bytes + excluded.bytes
 `;
 
+/** Of a payer, with what each takes. */
+export const OLDEST_BODIES = `
+  SELECT id, bytes, at FROM answers WHERE payer = ?1 AND bytes > 0
+    AND at >= (SELECT bodiesFrom FROM kept WHERE payer = ?1)
+    ORDER BY at LIMIT ${OLDEST_AT_ONCE}
+`;
+
 export class AnswersTable {
   readonly #counted: StatementSync;
   readonly #countOn: StatementSync;
@@ -158,10 +165,7 @@ export class AnswersTable {
     );
     this.#kept = database.prepare("SELECT answers, bytes FROM kept WHERE payer = ?");
     this.#first = database.prepare("SELECT MIN(at) AS at FROM answers WHERE payer = ?");
-    this.#oldest = database.prepare(
-      "SELECT id, bytes, at FROM answers WHERE payer = ?1 AND bytes > 0 AND at >= " +
-        `(SELECT bodiesFrom FROM kept WHERE payer = ?1) ORDER BY at LIMIT ${OLDEST_AT_ONCE}`,
-    );
+    this.#oldest = database.prepare(OLDEST_BODIES);
     this.#setBodiesFrom = database.prepare("UPDATE kept SET bodiesFrom = ? WHERE payer = ?");
     this.#empty = database.prepare(
       "UPDATE answers SET bytes = 0, status = NULL, headers = NULL, body = NULL, why = ? " +

@@ -31,10 +31,11 @@ import { PaidTime } from "./paid_time.ts";
 import type { CallParts } from "./parts.ts";
 import { PlaceWait } from "./place_wait.ts";
 import { withCreditsMax } from "./run_credits.ts";
+import { sharedClock } from "./shared_timer.ts";
 import type { Slot } from "./taken_slot.ts";
 import { assertServed } from "./unserved.ts";
 import { askedTiming, type CallTiming } from "./timing.ts";
-import { callersClock, Uptake } from "./uptake.ts";
+import { Uptake } from "./uptake.ts";
 import type { Waiting } from "./waiting_room.ts";
 
 /** A call as it arrived. */
@@ -141,7 +142,7 @@ export class Call {
       // The operator may have denied it while its program was fetched.
       this.#assertWelcome();
       if (!claim) this.arrival.request.whenGone(() => this.kill());
-      const started = await this.#runProgram(startProgram, this.#lease, this.#hold);
+      const started = await this.#begin(startProgram, this.#lease, this.#hold);
       this.#hold.started();
       if (this.#hold.isPaid) this.arrival.target.onPaid?.(bill);
       if (claim && this.#paidTime) this.arrival.request.whenGone(() => this.keepToOneCredit());
@@ -240,13 +241,27 @@ export class Call {
     return place instanceof KhachapuriError ? lostRun(place, begunAt) : place;
   }
 
-  async #runProgram(startProgram: StartProgram, lease: Lease, hold: Hold): Promise<Started> {
+  async #begin(startProgram: StartProgram, lease: Lease, hold: Hold): Promise<Started> {
     const body: RequestBody = this.#body ?? meterBody(this.arrival.request.body, {
       bytesMax: this.parts.gate.requestBytes,
       isHashed: this.bill.source === "caller",
       onFailure: () => this.kill(),
-      clock: callersClock,
+      clock: sharedClock,
     });
+    try {
+      return await this.#runProgram(startProgram, lease, { hold, body });
+    } catch (error) {
+      // Nobody reads it, so nobody looks after its pace.
+      body.source?.cancel();
+      throw error;
+    }
+  }
+
+  async #runProgram(
+    startProgram: StartProgram,
+    lease: Lease,
+    { hold, body }: Pick<Started, "hold" | "body">,
+  ): Promise<Started> {
     this.timing?.lap("queue");
     const taken = lease.take();
     const place = taken instanceof Promise ? await this.#waitFor(taken) : taken;

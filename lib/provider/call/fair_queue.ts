@@ -5,8 +5,9 @@
  * own limit waits in the same line, and is nobody's rival until the limit allows one more.
  * While others could have a slot, no owner takes one beyond half of them.
  *
- * A call costs O(log n) of those that wait, beside owners that are passed over as they hold much: a
- * quarter of the slots can be so many.
+ * A call costs O(log n) of those that wait, and more in two cases: owners are passed over as they
+ * hold much (a quarter of the slots can be so many), or its payer's calls wait at many deployments
+ * of an owner, and another payer's as well, as then each of its lines has another place.
  */
 import { Heap } from "../../heap.ts";
 import { TransientSet } from "../../transient_set.ts";
@@ -75,8 +76,18 @@ export class FairQueue {
     return this.#aside;
   }
 
+  /** How long a call waits at most, ms. */
+  get waitMs(): number {
+    return this.bounds.waitMs;
+  }
+
   gates(): Iterable<Gate> {
     return this.#parties.gates();
+  }
+
+  /** Whether a deployment's owner may have one slot more, with what is left for others. */
+  hasRoomFor({ owner }: Gate): boolean {
+    return leavesRoom(owner.share.held, this.bounds.slots - this.#busy);
   }
 
   /** A turn that runs, or waits, or why there is none. */
@@ -162,7 +173,7 @@ export class FairQueue {
   }
 
   #hasSlotFor(gate: Gate): boolean {
-    return gate.isOpen() && leavesRoom(gate.owner.share.held, this.bounds.slots - this.#busy);
+    return gate.isOpen() && this.hasRoomFor(gate);
   }
 
   /** Slots go to who is next, as long as there are any for it. */
@@ -213,7 +224,6 @@ export class FairQueue {
     owner.pace.began(now);
     gate.pace.began(now);
     this.#busy += 1;
-    gate.running += 1;
     turn.state = "running";
     turn.since = now;
     if (gate.waiting === 0) gate.lackedAt = null;
@@ -228,7 +238,6 @@ export class FairQueue {
     owner.pace.ended(since, now);
     gate.pace.ended(since, now);
     this.#busy -= 1;
-    gate.running -= 1;
     if (gate.waiting > 0) this.#regate(gate);
   }
 
@@ -242,13 +251,13 @@ export class FairQueue {
       const next = gate.lines.first() ?? owner.open.first()?.lines.first();
       if (next) payer.share.catchUp(next.payer.share);
     }
-    const known = payer.lines.find((line) => line.gate === gate);
+    const known = payer.lines.get(gate);
     const line = known ?? new Line(payer, gate);
     line.turns.add(turn);
     this.#waiting.add(turn);
     for (const crowd of [gate, owner, payer]) crowd.waiting += 1;
     if (!known) {
-      payer.lines.push(line);
+      payer.lines.set(gate, line);
       // Its deployment may have another first line by it.
       owner.open.remove(gate);
       gate.lines.add(line);
@@ -258,12 +267,12 @@ export class FairQueue {
 
   #dequeue(turn: Turn): void {
     const { gate, owner, payer } = turn;
-    const line = payer.lines.find((one) => one.gate === gate)!;
+    const line = payer.lines.get(gate)!;
     owner.open.remove(gate);
     gate.lines.remove(line);
     line.turns.remove(turn);
     if (line.turns.size > 0) gate.lines.add(line);
-    else payer.lines.splice(payer.lines.indexOf(line), 1);
+    else payer.lines.delete(gate);
     this.#waiting.delete(turn);
     for (const crowd of [gate, owner, payer]) crowd.waiting -= 1;
     this.#regate(gate);
@@ -271,17 +280,21 @@ export class FairQueue {
 
   /** Takes out of their order what is sorted by what the two hold. */
   #lift(owner: Owner, payer: Payer): boolean {
-    for (const line of payer.lines) {
-      owner.open.remove(line.gate);
-      line.gate.lines.remove(line);
+    if (isRival(owner, payer)) {
+      for (const [gate, line] of payer.lines) {
+        owner.open.remove(gate);
+        gate.lines.remove(line);
+      }
     }
     return this.#leaveReady(owner);
   }
 
   #lower(owner: Owner, payer: Payer, wasReady: boolean): void {
-    for (const line of payer.lines) {
-      line.gate.lines.add(line);
-      if (line.gate.isOpen()) owner.open.add(line.gate);
+    if (isRival(owner, payer)) {
+      for (const [gate, line] of payer.lines) {
+        gate.lines.add(line);
+        if (gate.isOpen()) owner.open.add(gate);
+      }
     }
     if (!wasReady) return;
     const next = this.#ready.first();
@@ -346,15 +359,19 @@ export class FairQueue {
     const { slots } = this.bounds;
     const { held } = owner.share;
     const isOpen = gate.isOpen();
-    const isFree = leavesRoom(held, slots - this.#busy);
     const atATime = Math.max(1, held, this.#active > 1 ? Math.floor(slots / this.#active) : 0);
     const before = owner.waiting - owner.limited;
     const ownMs = isOpen ? 0 : gate.pace.untilEnded(gate.waiting + 1, concurrency, now);
-    const slotMs = isFree ? 0 : owner.pace.untilEnded(before + 1, atATime, now);
+    const slotMs = this.hasRoomFor(gate) ? 0 : owner.pace.untilEnded(before + 1, atATime, now);
     const isOwnLimit = !isOpen && ownMs >= slotMs;
     const stepMs = isOwnLimit
       ? gate.pace.runMs(now) / concurrency
       : owner.pace.runMs(now) / atATime;
     return { ownMs, slotMs, isOwnLimit, stepMs };
   }
+}
+
+/** Whether others wait as well: among a payer's own calls what it holds decides nothing. */
+function isRival(owner: Owner, payer: Payer): boolean {
+  return owner.waiting > payer.waiting;
 }

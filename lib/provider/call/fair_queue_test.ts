@@ -297,6 +297,35 @@ Deno.test("long runs starve no short ones, of however many owners there are", ()
   }
 });
 
+/** How often something enters a heap meanwhile. */
+function movesOf(work: () => void): number {
+  const { add } = Heap.prototype;
+  let moves = 0;
+  Heap.prototype.add = function (entry) {
+    moves += 1;
+    add.call(this, entry);
+  };
+  try {
+    work();
+  } finally {
+    Heap.prototype.add = add;
+  }
+  return moves;
+}
+
+Deno.test("of how many deployments an owner's calls wait costs nobody anything", () => {
+  for (const deployments of [1, 1_000]) {
+    const queue = new FairQueue({ ...BOUNDS, waitMs: Infinity, waitingMax: 1e6 });
+    const ask = (at: number) =>
+      queue.ask({ ...plainly("owner"), deployment: `owner:${at % deployments}` }, 0) as Turn;
+    const turns = Array.from({ length: 1_100 }, (_, at) => ask(at));
+    assert.ok(queue.busy > 8 && queue.waiting > 1_000);
+    const moves = movesOf(() => queue.leave(turns[0]!, 1_000));
+    assert.equal(turns.filter(({ state }) => state === "running").length, queue.busy);
+    assert.ok(moves <= 12, `${moves} moves`);
+  }
+});
+
 Deno.test("who comes back when it was told to has a slot, nearly always", () => {
   const came: (Played | null)[] = [];
   for (let seed = 1; seed <= 300; seed++) {

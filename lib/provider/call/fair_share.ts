@@ -1,17 +1,19 @@
 /** Whether a deployment is to leave a slot to another one that found none. */
 
 export interface SlotDemand {
-  /** Runs of the provider at the same time. */
+  /** Runs that go on now, those that are to end soon among them. */
   readonly concurrency: number;
-  /** Runs that go on, by deployment; without those that are to end soon. */
+  /** They by deployment, without those that are to end soon. */
   readonly running: ReadonlyMap<string, number>;
-  /** Deployments for which a call was refused of late, as all slots were busy. */
+  /** Deployments for which a call waits, or was refused of late, and for which there is no slot. */
   readonly refused: readonly string[];
 }
 
 /**
- * Slots are shared evenly by the deployments that have or want some. One that has more than that is
- * to leave a slot while all are busy and another, with less than its share, was refused one.
+ * Slots that are taken are shared evenly by the deployments that have or want some. One that has
+ * more than that is to leave a slot where another, with less than its share, finds none: one at a
+ * time, so nobody while a run that is to end soon goes on. That some are free says nothing, as who
+ * has much leaves a part to whoever comes next (slot_share.ts).
  */
 export function hasToLeave(
   deployment: string,

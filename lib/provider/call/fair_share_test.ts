@@ -12,7 +12,7 @@ Deno.test("a deployment that has all slots leaves one to another that was refuse
   assert.equal(hasToLeave("a", demand(6, { a: 5, b: 1 }, ["b"])), true);
 });
 
-Deno.test("nobody leaves while a slot is free, or nobody was refused", () => {
+Deno.test("nobody leaves while another is about to, or nobody was refused", () => {
   assert.equal(hasToLeave("a", demand(4, { a: 3 }, ["b"])), false);
   assert.equal(hasToLeave("a", demand(4, { a: 4 }, [])), false);
 });

@@ -13,7 +13,7 @@ import type { FieldReader } from "../http/fields.ts";
 import type { HttpRequest } from "../http/request.ts";
 import type { DeploymentTarget } from "../http/target.ts";
 import type { Bill } from "../money/scheme.ts";
-import { type AnswerRow, type AnswersMost, AnswersTable } from "./answers_table.ts";
+import { type AnswerRow, AnswersTable } from "./answers_table.ts";
 import { Replays } from "./replays.ts";
 
 export const IDEMPOTENCY_HEADER = "Idempotency-Key";
@@ -72,8 +72,6 @@ export interface IdempotencyOptions {
   /** Whether the ledger has charged a reservation. */
   wasCharged(reservation: number): boolean;
   now: () => number;
-  /** What all answers together may take of the disk. */
-  most?: AnswersMost;
 }
 
 /**
@@ -144,7 +142,7 @@ export class SqliteIdempotency implements Idempotency {
     this.#options = options;
     this.#replays = new Replays(options.now);
     const database = this.#database = openStateDatabase(options.path);
-    this.#answers = new AnswersTable(database, options.most);
+    this.#answers = new AnswersTable(database);
   }
 
   isKnown(key: RequestKey): Promise<boolean> {

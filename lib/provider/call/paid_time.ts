@@ -8,8 +8,7 @@ import type { Clock } from "../../clock.ts";
 import { EXTEND_AHEAD_MS_MAX, EXTEND_AHEAD_PART } from "../../limits.ts";
 import type { Hold } from "../money/scheme.ts";
 import type { ProgramRun } from "../program/interface/interface.ts";
-import { monotonicClock } from "../../alarm.ts";
-import { sharedTimer } from "./shared_timer.ts";
+import { sharedClock } from "./shared_timer.ts";
 
 export interface PaidTimeParts {
   run: Pick<ProgramRun, "extend" | "begun" | "kill" | "record">;
@@ -27,9 +26,6 @@ export interface PaidTimeParts {
   undo(): void;
 }
 
-/** Counts from the process's start, as a run's times do. */
-const monotonic: Clock = sharedTimer(monotonicClock);
-
 /** How long before a credit's time is over the next one is taken, ms. */
 export function extendAheadMs(creditMs: number): number {
   return Math.min(EXTEND_AHEAD_MS_MAX, creditMs / EXTEND_AHEAD_PART);
@@ -46,7 +42,7 @@ export class PaidTime {
   /** To be made when the run begins; of use to runs that may take more than one credit. */
   constructor(
     private readonly parts: PaidTimeParts,
-    private readonly clock: Clock = monotonic,
+    private readonly clock: Clock = sharedClock,
   ) {
     this.#aheadMs = extendAheadMs(parts.creditMs);
     this.#waitToTake();

@@ -30,8 +30,32 @@ export interface Refusal {
   readonly retryMs: number;
 }
 
-/** Idle deployments, owners and payers that are kept without a look at whether to. */
+/** So many that are idle are kept without a look at whether to. */
 const IDLE_KEPT = 1_024;
+
+/** All of a kind that are in use, and of those that are idle not too many. */
+class InUse<Key, Each extends { readonly users: number }> {
+  readonly #all = new Map<Key, Each>();
+  #sweptAt = IDLE_KEPT;
+
+  get(key: Key): Each | undefined {
+    return this.#all.get(key);
+  }
+
+  values(): Iterable<Each> {
+    return this.#all.values();
+  }
+
+  /** Where there are many, who is idle is forgotten. */
+  add(key: Key, each: Each): Each {
+    if (this.#all.size >= this.#sweptAt) {
+      for (const [key, { users }] of this.#all) if (users === 0) this.#all.delete(key);
+      this.#sweptAt = 2 * this.#all.size + IDLE_KEPT;
+    }
+    this.#all.set(key, each);
+    return each;
+  }
+}
 
 export class Owner implements Heaped {
   heapAt = -1;
@@ -44,11 +68,10 @@ export class Owner implements Heaped {
   waiting = 0;
   /** Of those the ones that wait for a limit of their deployment's own. */
   limited = 0;
-  payersSweptAt = IDLE_KEPT;
   readonly share: SlotShare;
   readonly pace = new RunPace();
   readonly contest = new Contest();
-  readonly payers = new Map<string | null, Payer>();
+  readonly payers = new InUse<string | null, Payer>();
   /** Its deployments for which a call could begin. */
   readonly open = new Heap<Gate>((one, other) =>
     isBefore(one.lines.first()!, other.lines.first()!)
@@ -68,7 +91,7 @@ export class Payer {
   readonly share: SlotShare;
   users = 0;
   waiting = 0;
-  readonly lines: Line[] = [];
+  readonly lines = new Map<Gate, Line>();
 
   /** @param isOther than the owner */
   constructor(contest: Contest, readonly isOther: boolean) {
@@ -80,8 +103,7 @@ export class Payer {
 export class Gate implements Heaped {
   heapAt = -1;
   users = 0;
-  running = 0;
-  /** Of those the ones that get no further credit, as others want their slots. */
+  /** Of its runs the ones that get no further credit, as others want their slots. */
   leaving = 0;
   waiting = 0;
   /** Of those the ones that its own limit keeps back. */
@@ -94,6 +116,11 @@ export class Gate implements Heaped {
   readonly lines = new Heap<Line>(isBefore);
 
   constructor(readonly deployment: string, public owner: Owner, public concurrency: number) {}
+
+  /** Runs that go on. */
+  get running(): number {
+    return this.pace.running;
+  }
 
   isOpen(): boolean {
     return this.running < this.concurrency;
@@ -149,34 +176,22 @@ export function newTurn(gate: Gate, payer: Payer, order: number): Turn {
   };
 }
 
-/** All of them that are in use, and of those that are idle not too many. */
+/** All that have calls. */
 export class Parties {
-  readonly #contest: Contest;
-  readonly #owners = new Map<string, Owner>();
-  readonly #gates = new Map<string, Gate>();
-  #gatesSweptAt = IDLE_KEPT;
-  #ownersSweptAt = IDLE_KEPT;
+  readonly #owners = new InUse<string, Owner>();
+  readonly #gates = new InUse<string, Gate>();
 
   /** @param contest in which owners are */
-  constructor(contest: Contest) {
-    this.#contest = contest;
-  }
+  constructor(private readonly contest: Contest) {}
 
   gates(): Iterable<Gate> {
     return this.#gates.values();
   }
 
   gateOf({ deployment, owner: key, concurrency }: Omit<CallOf, "payer">): Gate {
+    const owner = this.#owners.get(key) ?? this.#owners.add(key, new Owner(this.contest));
     const known = this.#gates.get(deployment);
-    const owner = this.#ownerOf(key);
-    if (!known) {
-      if (this.#gates.size >= this.#gatesSweptAt) {
-        this.#gatesSweptAt = sweep(this.#gates, (gate) => gate.users === 0);
-      }
-      const gate = new Gate(deployment, owner, concurrency);
-      this.#gates.set(deployment, gate);
-      return gate;
-    }
+    if (!known) return this.#gates.add(deployment, new Gate(deployment, owner, concurrency));
     // A spec that takes another's place may say another number; a stranger may have become none.
     if (known.waiting === 0) {
       known.owner = owner;
@@ -184,32 +199,8 @@ export class Parties {
     }
     return known;
   }
-
-  #ownerOf(key: string): Owner {
-    const known = this.#owners.get(key);
-    if (known) return known;
-    if (this.#owners.size >= this.#ownersSweptAt) {
-      this.#ownersSweptAt = sweep(this.#owners, ({ users }) => users === 0);
-    }
-    const owner = new Owner(this.#contest);
-    this.#owners.set(key, owner);
-    return owner;
-  }
 }
 
-export function payerOf(owner: Owner, key: string | null): Payer {
-  const known = owner.payers.get(key);
-  if (known) return known;
-  if (owner.payers.size >= owner.payersSweptAt) {
-    owner.payersSweptAt = sweep(owner.payers, ({ users }) => users === 0);
-  }
-  const payer = new Payer(owner.contest, key !== null);
-  owner.payers.set(key, payer);
-  return payer;
-}
-
-/** Forgets who is idle; @returns the size at which that is to be done again */
-function sweep<Each>(all: Map<unknown, Each>, isIdle: (each: Each) => boolean): number {
-  for (const [key, each] of all) if (isIdle(each)) all.delete(key);
-  return 2 * all.size + IDLE_KEPT;
+export function payerOf({ payers, contest }: Owner, key: string | null): Payer {
+  return payers.get(key) ?? payers.add(key, new Payer(contest, key !== null));
 }

@@ -1,11 +1,14 @@
 /** Calls that wait for a place at a server: who pays for what comes of it. */
 import assert from "node:assert/strict";
-import { type CallWorld, openCallWorld, PAYER } from "../../../worlds/calls.ts";
+import { type CallWorld, CID, openCallWorld, PAYER } from "../../../worlds/calls.ts";
+import { manualClock } from "../../../worlds/clock.ts";
 import { LIMITS } from "../../../worlds/sandbox/played_run.ts";
 import { aWhile } from "../../../worlds/turns.ts";
 import { type ErrorCode, KhachapuriError } from "../../errors.ts";
 import type { Sandbox } from "../../../sandbox/sandbox.ts";
 import { callerLeft } from "../server/faults.ts";
+import { Call } from "./call.ts";
+import { sharedClock } from "./shared_timer.ts";
 
 /** What a call waits for, and the end of it. */
 function playWait(world: CallWorld, { isStarting = false } = {}) {
@@ -101,6 +104,35 @@ Deno.test("a caller that goes while its call comes back costs nothing", async ()
   assert.deepEqual(world.endings(), [["released invalid_input"]]);
   slot.free();
   await world.assertNothingTaken();
+});
+
+Deno.test("where there is no run nobody looks after the pace of its body", async () => {
+  using world = await openCallWorld();
+  const clock = manualClock();
+  const { after } = sharedClock;
+  using _after = { [Symbol.dispose]: () => void (sharedClock.after = after) };
+  sharedClock.after = clock.after;
+  const fails: [stage: "seat" | "run", play: () => unknown][] = [
+    ["seat", () => Object.assign(Promise.reject(failure("overloaded")), { giveUp: () => false })],
+    ["seat", () => {
+      throw failure("overloaded");
+    }],
+    ["run", () => {
+      throw failure("overloaded");
+    }],
+  ];
+  for (const [stage, play] of fails) {
+    let cancelled = 0;
+    const body = { read: () => Promise.resolve(null), cancel: () => void (cancelled += 1) };
+    const request = { ...world.request({ method: "POST", body: "x" }), body };
+    const target = { form: "path", cid: CID, mount: `/${CID}`, path: "/" } as const;
+    const call = await Call.open(world.parts, { target, request });
+    world.before[stage] = play;
+    await assert.rejects(call.start(call.bill, null), { code: "overloaded" });
+    delete world.before[stage];
+    assert.deepEqual([cancelled, clock.pending()], [1, 0]);
+    await world.assertNothingTaken();
+  }
 });
 
 Deno.test("where our side fails to find a place, nobody pays", async () => {

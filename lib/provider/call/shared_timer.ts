@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../../clock.ts";
 import { type Transient, TransientSet } from "../../transient_set.ts";
-import { Alarm } from "../../alarm.ts";
+import { Alarm, monotonicClock } from "../../alarm.ts";
 
 /** The timer is set for no later than this, ms: one that nobody waits for holds up no exit long. */
 const LOOK_MS = 1_000;
@@ -36,3 +36,6 @@ export function sharedTimer(clock: Clock): Clock {
     },
   };
 }
+
+/** Of all calls: counts from the process's start, as a run's times do. */
+export const sharedClock: Clock = sharedTimer(monotonicClock);

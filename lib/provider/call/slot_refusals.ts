@@ -1,10 +1,12 @@
 /** What those are told who get no slot, or no further credit. */
 import { KhachapuriError } from "../../errors.ts";
+import { SLOT_REFUSALS_KEPT_MAX } from "../../limits_of_slots.ts";
+import { Lru } from "../../lru.ts";
 import { prepared } from "../http/failure.ts";
 import type { Refusal } from "./parties.ts";
 
 /** Those that were told to nobody's name: under load the same is said a thousand times a second. */
-const KNOWN = new Map<string, KhachapuriError>();
+const KNOWN = new Lru<string, KhachapuriError>(SLOT_REFUSALS_KEPT_MAX);
 
 /** @param concurrency runs of the deployment at a time */
 export function noSlot({ isOwnLimit, reason, retryMs }: Refusal, concurrency: number) {
@@ -21,7 +23,7 @@ export function noSlot({ isOwnLimit, reason, retryMs }: Refusal, concurrency: nu
 }
 
 export function wantedByOthers(): KhachapuriError {
-  const why = "all slots are busy, this deployment has more than its share, and another wants one";
+  const why = "this deployment has more than its share of the slots, and another finds none";
   return new KhachapuriError("overloaded", why, { retryAfterSeconds: 1 });
 }
 

@@ -4,9 +4,7 @@
  * it begins, and what it really took when it ends. Who was charged least is next. What was had
  * while nobody had to wait is forgotten: who used slots that nobody wanted owes nobody anything.
  */
-
-/** Of each run that ends so much is taken into the mean. */
-const NEWEST_PART = 1 / 8;
+import { meanWith } from "./run_pace.ts";
 
 /** What a run is taken to last of which nothing is known, ms. */
 const UNKNOWN_RUN_MS = 100;
@@ -51,7 +49,7 @@ export class SlotShare {
     this.#charged += ms - charge;
     this.#ahead = this.held === 0 ? 0 : this.#ahead - charge;
     const { contest } = this;
-    this.#meanMs = meanWith(this.#meanMs ?? ms, ms);
+    this.#meanMs = meanWith(this.#meanMs, ms);
     contest.meanMs = meanWith(contest.meanMs, ms);
   }
 
@@ -80,10 +78,6 @@ export class SlotShare {
   compare(other: SlotShare): number {
     return this.#charged - other.#charged;
   }
-}
-
-function meanWith(mean: number, ms: number): number {
-  return mean + (ms - mean) * NEWEST_PART;
 }
 
 /**

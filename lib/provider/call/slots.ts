@@ -63,7 +63,7 @@ export class Slots {
       waitMs,
       retryMsMax: SLOT_RETRY_MS_MAX,
     });
-    this.#room = new WaitingRoom(this.#queue, clock, waitMs, options.usage);
+    this.#room = new WaitingRoom(this.#queue, clock, options.usage);
   }
 
   /** Runs going on now. */
@@ -86,7 +86,16 @@ export class Slots {
     return this.#queue.aside;
   }
 
-  /** The provider shuts down: runs go on for the credits that they have, and get no more. */
+  /** Calls that have a slot, want one, or will want one again. */
+  calls(): number {
+    return this.busy() + this.queued() + this.waiting();
+  }
+
+  /**
+   * The provider shuts down: runs go on for the credits that they have, and get no more. Who waits
+   * is refused. A call that comes back later may still wait for its slot: it holds a credit, and
+   * somebody pays for the instance that was started for it.
+   */
   close(): void {
     this.#isClosing = true;
     this.#room.clear();
@@ -179,15 +188,15 @@ export class Slots {
 
   /** Whether a deployment is to leave a slot to others, who want one or were refused one. */
   #isWanted({ deployment }: Gate, creditMs: number): boolean {
-    if (this.#queue.busy < this.slots) return false;
     const since = this.#clock.now() - creditMs;
     const running = new Map<string, number>();
     const refused: string[] = [];
     for (const gate of this.#queue.gates()) {
       if (gate.running > 0) running.set(gate.deployment, gate.running - gate.leaving);
-      if (gate.lacksSlot(since)) refused.push(gate.deployment);
+      const lacksSlot = gate.lacksSlot(since) && !this.#queue.hasRoomFor(gate);
+      if (lacksSlot) refused.push(gate.deployment);
     }
-    return hasToLeave(deployment, { concurrency: this.slots, running, refused });
+    return hasToLeave(deployment, { concurrency: this.#queue.busy, running, refused });
   }
 
   #rateOf({ spec }: Deployment): OwnersRate {

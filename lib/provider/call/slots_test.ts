@@ -74,6 +74,7 @@ Deno.test("who steps aside leaves its slot to others, and is not counted twice",
   const later = waited(slots, deployment, "caller");
   const back = slot.comeBack();
   assert.deepEqual([slots.waiting(), slots.queued()], [0, 2]);
+  assert.equal(slots.calls(), 3);
   other.free();
   // It was here before, and others wait for what it came back with.
   await back;
@@ -293,4 +294,46 @@ Deno.test("a run that goes on without its slot leaves for nobody, and still cost
   waited(slots, others[1]!, "caller");
   for (let credit = 4; credit < 60; credit++) first.extend(CREDIT_MS);
   assert.equal(refusal(() => first.extend(CREDIT_MS)).code, "rate_limited");
+});
+
+/** A provider of 64 slots, of which two owners have all that they may, and a third has six. */
+async function openShared() {
+  const { clock, slots } = openSlots(64);
+  const deployments = [61, 62, 63].map((perMinute) =>
+    deploymentWith({ concurrency: 64, ownerCreditsPerMinute: perMinute })
+  );
+  const [most, much, little] = await Promise.all(deployments);
+  const runs = { most: [] as Slot[], much: [] as Slot[], little: [] as Slot[] };
+  for (let each = 0; each < 28; each++) {
+    runs.most.push(taken(slots, most!, "owner"));
+    runs.much.push(taken(slots, much!, "owner"));
+  }
+  runs.most.push(taken(slots, most!, "owner"));
+  for (let each = 0; each < 6; each++) runs.little.push(taken(slots, little!, "owner"));
+  const wait = waited(slots, little!, "owner");
+  assert.deepEqual([slots.busy(), slots.queued()], [63, 1]);
+  return { clock, slots, runs, wait };
+}
+
+Deno.test("a slot that is left free for others than who waits keeps nobody from leaving", async () => {
+  const { runs: { most: [first, second], much, little }, wait } = await openShared();
+  little[0]!.extend(CREDIT_MS);
+  const { code, shortMessage } = refusal(() => first!.extend(CREDIT_MS));
+  assert.equal(code, "overloaded");
+  assert.match(shortMessage, /more than its share/);
+  // One at a time.
+  second!.extend(CREDIT_MS);
+  much[0]!.extend(CREDIT_MS);
+  first!.free();
+  await wait;
+  second!.extend(CREDIT_MS);
+});
+
+Deno.test("a call that was refused of late, and would find a slot by now, makes no run leave", async () => {
+  const { clock, runs: { most: [first, second] }, wait } = await openShared();
+  clock.advance(SLOT_WAIT_MS);
+  await assert.rejects(wait, { code: "overloaded" });
+  refusal(() => first!.extend(CREDIT_MS));
+  first!.free();
+  second!.extend(CREDIT_MS);
 });

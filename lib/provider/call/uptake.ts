@@ -2,20 +2,13 @@
  * Whether a caller takes what its answer has ready. Output that waits for its caller keeps its
  * program waiting too: that is no work, and nobody shall pay for more and more of it.
  */
-import { monotonicClock } from "../../alarm.ts";
 import type { Clock } from "../../clock.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { Patience } from "../http/patience.ts";
-import { sharedTimer } from "./shared_timer.ts";
+import { sharedClock } from "./shared_timer.ts";
 
 /** Output that has waited for less, ms, may wait for a hiccup of its caller's network. */
 export const UNTAKEN_MS_MIN = 2_000;
-
-/** How often a caller's pace is looked at, ms. */
-const LOOK_MS = 1_000;
-
-/** By which callers are waited for. */
-export const callersClock: Clock = sharedTimer(monotonicClock);
 
 export class Uptake {
   readonly #patience: Patience;
@@ -50,12 +43,10 @@ export class Uptake {
    */
   watch(
     onLost: (why: KhachapuriError) => void,
-    clock: Pick<Clock, "after"> = callersClock,
+    clock: Pick<Clock, "after"> = sharedClock,
   ): void {
-    this.#stop = clock.after(LOOK_MS, () => {
-      const end = this.#patience.end();
-      if (end === null) return this.watch(onLost, clock);
-      this.#failure = new KhachapuriError("program_timeout", end);
+    this.#stop = this.#patience.watch(clock, (why) => {
+      this.#failure = new KhachapuriError("program_timeout", why);
       onLost(this.#failure);
     });
   }

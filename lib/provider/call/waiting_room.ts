@@ -29,7 +29,6 @@ export class WaitingRoom {
   constructor(
     private readonly queue: FairQueue,
     private readonly clock: Clock,
-    private readonly waitMs: number,
     private readonly usage?: Pick<SlotUsage, "waited" | "left">,
   ) {}
 
@@ -48,7 +47,7 @@ export class WaitingRoom {
       undo();
       reject(told(refusal));
     };
-    if (this.#cancelLook === null) this.#look(this.waitMs);
+    if (this.#cancelLook === null) this.#look(this.queue.waitMs);
     const giveUp = () => {
       if (turn.settle === null) return;
       undo();

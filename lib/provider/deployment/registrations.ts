@@ -2,8 +2,9 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Address, Hex } from "viem";
 import type { CidText } from "../../cid.ts";
+import { OWNERS_REMEMBERED_MAX, REGISTRATIONS_REMEMBERED_MAX } from "../../limits.ts";
+import { Lru } from "../../lru.ts";
 import { inTransaction } from "../../transaction.ts";
-import { REGISTRATIONS_REMEMBERED_MAX } from "../../limits.ts";
 import { Abouts } from "./abouts.ts";
 import type { Agreements } from "./agreements.ts";
 import type { Deployment } from "./deployment.ts";
@@ -30,6 +31,8 @@ const SCHEMA = `
 export class Registrations {
   /** Known to be on disk already. */
   readonly #added = new Set<CidText>();
+  /** Who owns one that was paid for stays its owner: each call asks for it. */
+  readonly #owners = new Lru<Address, true>(OWNERS_REMEMBERED_MAX);
   readonly #lanes: DeploymentLanes;
   readonly #sealedTo: SealedTo;
   /** What their owners say of them in public. */
@@ -96,7 +99,10 @@ export class Registrations {
 
   /** Whether somebody has paid for a call to a deployment of this owner. */
   isOwner(owner: Address): boolean {
-    return this.#isOwner.get(owner) !== undefined;
+    if (this.#owners.get(owner)) return true;
+    if (this.#isOwner.get(owner) === undefined) return false;
+    this.#owners.set(owner, true);
+    return true;
   }
 
   /** Whether a payer's lane is one that a deployment of its own counts on. */

@@ -78,4 +78,8 @@ Deno.test("an owner is one from the first paid call on, before and after a resta
   for (const each of [registrations, open(database).registrations]) {
     assert.deepEqual([each.isOwner(OWNER), each.isOwner(OTHER)], [true, false]);
   }
+  // Each call asks for it: the disk is asked once.
+  database.exec("DROP TABLE deployments");
+  assert.ok(registrations.isOwner(OWNER));
+  assert.throws(() => registrations.isOwner(OTHER));
 });

@@ -74,7 +74,7 @@ export interface RouteParts extends CallParts {
   };
   /** By which deployments are called; null: by their cids only. */
   names: Names | null;
-  gate: CallParts["gate"] & { slots: Pick<Slots, "busy" | "queued"> };
+  gate: CallParts["gate"] & { slots: Pick<Slots, "busy" | "calls"> };
   records: CallRecords & {
     registrations: Pick<Records["registrations"], "ofOwner" | "isDeploymentLane">;
     agreements: Pick<Records["agreements"], "termsOf">;

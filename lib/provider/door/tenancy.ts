@@ -198,7 +198,7 @@ export class Tenancy implements RunningProvider, Incumbent {
       await this.#listener.retire(HANDOVER_TUNNEL_MS);
       // Also runs whose callers have gone, and those of the process before.
       if (this.predecessor) await this.predecessor.ended;
-      while (slots.busy() + slots.queued() > 0) await pause(LOOK_MS);
+      while (slots.calls() > 0) await pause(LOOK_MS);
       await settled();
       await this.#close();
       this.log.info("the last run has ended, and with it this process");
@@ -240,7 +240,7 @@ export class Tenancy implements RunningProvider, Incumbent {
     desk: { leave(): void; held: number },
   ): Promise<void> {
     const { slots } = open.parts.gate;
-    while (slots.busy() + slots.queued() + desk.held > 0) await pause(LOOK_MS);
+    while (slots.calls() + desk.held > 0) await pause(LOOK_MS);
     await owned.disposeAsync();
     desk.leave();
     await removeGeneration(open.site.state, open.site.state.generation);

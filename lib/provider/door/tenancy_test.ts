@@ -7,7 +7,11 @@ import { takeAndDie } from "../../../worlds/dying_successor.ts";
 import { hearLog } from "../../../worlds/heard_log.ts";
 import { migrateQueues } from "../../../worlds/migrating_queues.ts";
 import { openProviderHome, type ProviderHome } from "../../../worlds/provider_home.ts";
+import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import { deploymentLane } from "../../permit.ts";
+import type { Slots } from "../call/slots.ts";
+import type { Slot } from "../call/taken_slot.ts";
+import type { Deployment } from "../deployment/deployment.ts";
 import { holderOf, LOCK_FILE } from "./lock.ts";
 import { startProvider } from "./serve.ts";
 import type { Tenancy } from "./tenancy.ts";
@@ -68,6 +72,37 @@ Deno.test("who dies with the books in its hands leaves them to the provider befo
   await again.provider.stop();
   assert.equal(home.chain.fake.consumed(OWNER, deploymentLane(slow.spec.id)), 1n);
   assert.equal(home.chain.fake.consumed(OWNER, deploymentLane(quick.spec.id)), 2n);
+});
+
+/** Resolves when it was looked a third time whether the last call has ended. */
+function lookedOn(slots: Pick<Slots, "calls">): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const { calls } = slots;
+  let looks = 0;
+  slots.calls = () => {
+    looks += 1;
+    if (looks === 3) resolve("looked on");
+    return calls.call(slots);
+  };
+  return promise;
+}
+
+Deno.test("a call that waits for an instance, and whose caller has gone, keeps its provider going", async () => {
+  await using home = await openProviderHome();
+  const { provider } = await start(home, false);
+  const { slots } = (provider as Tenancy).open.parts.gate;
+  const slot = slots.take({ spec: await sampleSpec() } as Deployment, {
+    source: "caller",
+    payer: OWNER,
+  }) as Slot;
+  slot.stepAside();
+  const looked = lookedOn(slots);
+  const next = await start(home, true);
+  const over = provider.replaced.then(() => "over");
+  assert.equal(await Promise.race([looked, over]), "looked on");
+  slot.undo();
+  assert.equal(await over, "over");
+  await next.provider.stop();
 });
 
 Deno.test("who fails as it hands over can only be begun anew, and does not serve on half its books", async () => {

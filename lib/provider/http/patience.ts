@@ -3,11 +3,15 @@
  * and no program's (sandbox/init/callers_time.h), but it holds a slot and memory: so a caller has
  * to move on at a pace, and may stand still for a while now and then.
  */
+import type { Clock } from "../../clock.ts";
 import {
   CALLER_PACE_BYTES_MIN,
   CALLER_PATIENCE_MS,
   CALLER_WAIT_MS_MAX,
 } from "../../limits_of_callers.ts";
+
+/** How often it is looked whether it is over, ms. */
+const LOOK_MS = 1_000;
 
 /** What is waited for: that an answer is taken, or a body sent. */
 export type Awaited = "took the answer" | "sent the request body";
@@ -59,6 +63,24 @@ export class Patience {
     }
     const pace = CALLER_PACE_BYTES_MIN / 1_024;
     return `the caller ${did} less than ${pace} KiB a second of the ${what}`;
+  }
+
+  /**
+   * Looks now and then whether it is over.
+   * @param onEnd told once why it is
+   * @returns ends the looks
+   */
+  watch(clock: Pick<Clock, "after">, onEnd: (why: string) => void): () => void {
+    let stop = () => {};
+    const lookLater = () => {
+      stop = clock.after(LOOK_MS, () => {
+        const why = this.end();
+        if (why === null) lookLater();
+        else onEnd(why);
+      });
+    };
+    lookLater();
+    return () => stop();
   }
 }
 

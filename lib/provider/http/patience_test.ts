@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { manualClock } from "../../../worlds/clock.ts";
 import {
   CALLER_PACE_BYTES_MIN,
   CALLER_PATIENCE_MS,
@@ -74,4 +75,19 @@ Deno.test("all waits of a run together have a bound", () => {
   const overAt = move(1_000 * MEGABYTE, CALLER_PACE_BYTES_MIN + 1_000);
   assert.ok(Math.abs(overAt! - CALLER_WAIT_MS_MAX) < 3_000, `${overAt}`);
   assert.match(patience.end()!, /so slowly that it was waited for 600 s in all/);
+});
+
+Deno.test("its end is told once, and not to who looks no more", () => {
+  const clock = manualClock(0);
+  const patience = new Patience("took the answer", () => clock.now());
+  const told: string[] = [];
+  patience.watch(clock, (why) => told.push(why));
+  const stop = patience.watch(clock, () => assert.fail("it was told"));
+  patience.wait();
+  clock.advance(CALLER_PATIENCE_MS - 1);
+  assert.deepEqual([told, clock.pending()], [[], 2]);
+  stop();
+  clock.advance(60_000);
+  assert.deepEqual(told, ["the caller took nothing of the answer for 15 s"]);
+  assert.equal(clock.pending(), 0);
 });

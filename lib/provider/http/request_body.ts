@@ -36,9 +36,6 @@ export interface Metering {
   readonly clock?: Clock;
 }
 
-/** How often a sender's pace is looked at, ms. */
-const LOOK_MS = 1_000;
-
 /** sha256 of no bytes. */
 const NO_BYTES: Hex = `0x${createHash("sha256").digest("hex")}`;
 
@@ -51,12 +48,14 @@ export function meterBody(
   let failure: KhachapuriError | null = null;
   let bytes = 0;
   let isWhole = body === null;
-  const pace = clock && body ? watchPace(clock, (why) => fail(tooSlow(why))) : null;
+  // A program that asks for no more of it waits for nobody.
+  const patience = body && clock ? new Patience("sent the request body", () => clock.now()) : null;
+  const unwatch = patience?.watch(clock!, (why) => fail(tooSlow(why)));
 
   function fail(thrown: unknown): KhachapuriError {
     if (failure) return failure;
     failure = asKhachapuriError(thrown);
-    pace?.stop();
+    unwatch?.();
     onFailure();
     body!.cancel();
     return failure;
@@ -64,16 +63,16 @@ export function meterBody(
 
   async function next(): Promise<Uint8Array | null> {
     if (failure) throw failure;
-    pace?.wait();
+    patience?.wait();
     const chunk = await body!.read().catch((thrown) => {
       throw fail(thrown);
     });
-    pace?.moved(chunk?.length ?? 0);
+    patience?.moved(chunk?.length ?? 0);
     // Who was given up for its pace has not come to its end.
     if (failure) throw failure;
     if (chunk === null) {
       isWhole = true;
-      pace?.stop();
+      unwatch?.();
       return null;
     }
     bytes += chunk.length;
@@ -91,7 +90,7 @@ export function meterBody(
       read: next,
       // A program that reads no more leaves the rest to the hash.
       cancel() {
-        pace?.stop();
+        unwatch?.();
         if (!digest) body.cancel();
       },
     },
@@ -105,29 +104,6 @@ export function meterBody(
       body!.cancel();
       return null;
     },
-  };
-}
-
-interface Pace {
-  wait(): void;
-  moved(bytes: number): void;
-  stop(): void;
-}
-
-/** Of a body; a program that asks for no more of it waits for nobody. */
-function watchPace(clock: Clock, onSlow: (why: string) => void): Pace {
-  const patience = new Patience("sent the request body", () => clock.now());
-  let stop = () => {};
-  const look = () => {
-    const why = patience.end();
-    if (why === null) stop = clock.after(LOOK_MS, look);
-    else onSlow(why);
-  };
-  stop = clock.after(LOOK_MS, look);
-  return {
-    wait: () => patience.wait(),
-    moved: (bytes) => patience.moved(bytes),
-    stop: () => stop(),
   };
 }
 

@@ -3,6 +3,7 @@
  * else is owed, so nobody's debt waits behind another that came later and could wait as long.
  */
 import type { Allowance } from "../../chain/escrow.ts";
+import { Heap, type Heaped } from "../../heap.ts";
 import type { DueLane } from "../ledger/ledger.ts";
 
 /** A lane that is due, with its turn. Both times are Unix seconds. */
@@ -41,45 +42,24 @@ function endOf({ deadline, epoch }: DueLane, ends: Ends | undefined): number {
 
 /** Turns, the earliest first; a heap, as a whole order would stop the event loop for too long. */
 export class TurnQueue {
-  readonly #turns: Turn[] = [];
+  readonly #turns = new Heap<Turn & Heaped>(isBefore);
 
   get size(): number {
-    return this.#turns.length;
+    return this.#turns.size;
   }
 
   push(turn: Turn): void {
-    const turns = this.#turns;
-    let at = turns.push(turn) - 1;
-    while (at > 0) {
-      const above = (at - 1) >> 1;
-      if (!isBefore(turn, turns[above]!)) break;
-      turns[at] = turns[above]!;
-      at = above;
-    }
-    turns[at] = turn;
+    this.#turns.add({ ...turn, heapAt: -1 });
   }
 
   peek(): Turn | undefined {
-    return this.#turns[0];
+    return this.#turns.first() ?? undefined;
   }
 
   pop(): Turn | undefined {
-    const turns = this.#turns;
-    const first = turns[0];
-    const last = turns.pop();
-    if (!last || turns.length === 0) return first;
-    let at = 0;
-    for (;;) {
-      let below = 2 * at + 1;
-      if (below >= turns.length) break;
-      const next = turns[below + 1];
-      if (next && isBefore(next, turns[below]!)) below += 1;
-      if (!isBefore(turns[below]!, last)) break;
-      turns[at] = turns[below]!;
-      at = below;
-    }
-    turns[at] = last;
-    return first;
+    const first = this.#turns.first();
+    if (first) this.#turns.remove(first);
+    return first ?? undefined;
   }
 }
 
