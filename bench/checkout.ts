@@ -37,9 +37,13 @@ export async function checkOut(commit: string, dir: string): Promise<Checkout> {
  */
 export async function copyHome(from: string, to: string): Promise<void> {
   await outputOf("cp", ["-a", from, to]);
-  const book = join(to, "state/book");
+  await removeLedger(join(to, "state/book"));
+}
+
+/** Removes the ledger, with all that SQLite and archives put beside it, from a folder of books. */
+export async function removeLedger(book: string): Promise<void> {
   for await (const { name } of Deno.readDir(book)) {
-    if (name.startsWith("ledger.db")) await Deno.remove(join(book, name));
+    if (name.startsWith("ledger.db")) await Deno.remove(join(book, name), { recursive: true });
   }
 }
 
