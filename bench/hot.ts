@@ -108,11 +108,8 @@ async function deployHello(market: Market): Promise<string> {
     concurrency: 64,
     ownerCreditsPerMinute: 1_000_000,
   };
-  const spec = await market.spec({
-    files: { main: await Deno.readFile(hello) },
-    fields: { interface: "cgi", limits },
-  });
-  return await market.publishSpec(spec);
+  const files = { main: await Deno.readFile(hello) };
+  return await market.deploy({ files, fields: { interface: "cgi", limits } });
 }
 
 const settlement = { mode: "batch", intervalSeconds: 360, amount: "1000000000000" };
