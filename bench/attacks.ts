@@ -24,6 +24,7 @@ import { newDeploymentId, parseUnsignedSpec, specToJson } from "../lib/spec/sche
 import { signSpec } from "../lib/spec/signature.ts";
 import { setBalance } from "../worlds/chain/anvil_calls.ts";
 import { fund, PRICE } from "../worlds/chain/escrow_chain.ts";
+import { randomBytes } from "../worlds/crowd_programs.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { sampleZip } from "../worlds/spec/sample_zip.ts";
 import { type Latency, neighbour, publish, type Side, startSide, tell } from "./attacks_side.ts";
@@ -217,10 +218,7 @@ async function openings(
   market: Market,
   { programs, mb }: { programs: number; mb: number },
 ): Promise<Attack> {
-  const bulk = new Uint8Array(mb * 1_000_000);
-  for (let at = 0; at < bulk.length; at += 65_536) {
-    crypto.getRandomValues(bulk.subarray(at, at + 65_536));
-  }
+  const bulk = randomBytes(mb * 1_000_000);
   const cids: string[] = [];
   let owner: LocalAccount = market.accounts.owner;
   for (let index = 0; index < programs; index++) {

@@ -1,5 +1,6 @@
 /** Two checkouts of this project, measured side by side: this one and an earlier commit. */
 import { join } from "node:path";
+import { startChildProvider } from "../worlds/child_provider.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 const AGAINST = "--against=";
@@ -35,11 +36,42 @@ export async function checkOut(commit: string, dir: string): Promise<Checkout> {
  * Copies a provider's home, in which no call was paid for. Without the ledger: one that a later
  * release has written an earlier one refuses.
  */
-export async function copyHome(from: string, to: string): Promise<void> {
+async function copyHome(from: string, to: string): Promise<void> {
   await outputOf("cp", ["-a", from, to]);
-  const book = join(to, "state/book");
+  await removeLedger(join(to, "state/book"));
+}
+
+/** A checkout's provider that serves from a copy of a home. */
+export interface ServedCopy {
+  readonly name: string;
+  readonly pid: number;
+  readonly url: string;
+  /** Ends it, and removes the copy. */
+  stop(): Promise<void>;
+}
+
+/** Starts a checkout's provider on a copy of `from`, beside it. */
+export async function serveCopy({ name, root }: Checkout, from: string): Promise<ServedCopy> {
+  const home = join(from, `../${name}-${crypto.randomUUID()}`);
+  await copyHome(from, home);
+  const child = await startChildProvider(home, { logLevel: "info", root });
+  const url = await child.url;
+  if (url === null) throw new Error(`${name} does not start: see ${home}/provider.log`);
+  return {
+    name,
+    pid: child.pid,
+    url,
+    async stop() {
+      await child.stop();
+      await Deno.remove(home, { recursive: true });
+    },
+  };
+}
+
+/** Removes the ledger, with all that SQLite and archives put beside it, from a folder of books. */
+export async function removeLedger(book: string): Promise<void> {
   for await (const { name } of Deno.readDir(book)) {
-    if (name.startsWith("ledger.db")) await Deno.remove(join(book, name));
+    if (name.startsWith("ledger.db")) await Deno.remove(join(book, name), { recursive: true });
   }
 }
 

@@ -8,14 +8,13 @@ import { join } from "node:path";
 import { packForDeployment } from "../lib/client/packed_program.ts";
 import { type ChildProvider, startChildProvider } from "../worlds/child_provider.ts";
 import { commandFromSource } from "../worlds/command_line.ts";
+import { randomBytes } from "../worlds/crowd_programs.ts";
 import { startMarket } from "../worlds/market.ts";
 import { NAME, openOwnersHome } from "../worlds/owners_home.ts";
 import { atMost, median, printReport, quantile, type Report, type Row } from "./report.ts";
 
 const DEPLOYMENTS = 16;
 const PROGRAM_BYTES = 5_000_000;
-/** A system's random bytes come in pieces of at most so many. */
-const RANDOM_BYTES_MOST = 65_536;
 /** With `main` as many as a program may have, folders counted: so it has none. */
 const FILES = 9_999;
 const PACKINGS = 5;
@@ -25,11 +24,7 @@ const PLENTY = 1_000_000n;
 
 /** A program of so many bytes that nobody has seen and no compression makes small. */
 async function writeProgram(dir: string): Promise<void> {
-  const data = new Uint8Array(PROGRAM_BYTES);
-  for (let at = 0; at < data.length; at += RANDOM_BYTES_MOST) {
-    crypto.getRandomValues(data.subarray(at, at + RANDOM_BYTES_MOST));
-  }
-  await Deno.writeFile(join(dir, "data"), data);
+  await Deno.writeFile(join(dir, "data"), randomBytes(PROGRAM_BYTES));
   await Deno.writeTextFile(join(dir, "main"), MAIN, { mode: 0o755 });
 }
 

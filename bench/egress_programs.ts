@@ -1,6 +1,6 @@
 /** What `bench egress` measures with: one static C program that is server, client and CGI. */
 import { join } from "node:path";
-import { outputOf } from "./checkout.ts";
+import { buildStatic } from "../worlds/static_program.ts";
 
 /** Of each exchange. */
 const EXCHANGE_BYTES = 1_024;
@@ -170,11 +170,8 @@ int main(int argc, char **argv) {
  * @returns its path, which ends in "main"
  */
 export async function buildCaller(folder: string): Promise<string> {
-  const [source, program] = [`${folder}.c`, join(folder, "main")];
   await Deno.mkdir(folder, { mode: 0o755 });
-  await Deno.writeTextFile(source, SOURCE);
-  await outputOf("musl-gcc", ["-O2", "-static", "-s", "-o", program, source]);
-  return program;
+  return await buildStatic(join(folder, "main"), SOURCE);
 }
 
 /** A server outside of every sandbox. */

@@ -3,29 +3,11 @@
  * for others, on traces of calls. Prints the share of calls for each policy and for the best that
  * one could do that knew all calls to come.
  */
-import { Eviction } from "../lib/provider/program/eviction.ts";
-import { bestRatio, type Cache, hitRatio, lru, usualTraces } from "../worlds/eviction.ts";
+import { bestRatio, type Cache, evicting, hitRatio, lru, usualTraces } from "../worlds/eviction.ts";
 import { atLeast, printReport, type Row } from "./report.ts";
 
 const MOST = 256;
 const LENGTH = 30_000;
-
-function ours(most: number): Cache {
-  const eviction = new Eviction<number>(most);
-  const kept = new Set<number>();
-  return (key) => {
-    const had = kept.has(key);
-    if (!had && kept.size >= most) {
-      const victim = eviction.victim()!;
-      kept.delete(victim);
-      eviction.leave(victim);
-    }
-    kept.add(key);
-    eviction.use(key);
-    eviction.rest(key);
-    return had;
-  };
-}
 
 function firstOf<Value>(values: Iterable<Value>): Value {
   for (const value of values) return value;
@@ -125,7 +107,7 @@ function s3Fifo(most: number): Cache {
   };
 }
 
-const POLICIES = { "longest unused": lru, "S3-FIFO": s3Fifo, ARC: arc, ours };
+const POLICIES = { "longest unused": lru, "S3-FIFO": s3Fifo, ARC: arc, ours: evicting };
 
 const rows: Row[] = [];
 const shares = new Map<string, number[]>();

@@ -3,8 +3,9 @@
  * holds. And how long a call waits whose program is unpacked and has no sandbox, against the same
  * program in a plain bubblewrap from a shell.
  */
+import { SPARES_MAX } from "../lib/limits_of_sandboxes.ts";
 import { pause } from "../lib/pause.ts";
-import { childrenOf, residentMemory } from "../worlds/processes.ts";
+import { residentMemory } from "../worlds/processes.ts";
 import { outputOf } from "./checkout.ts";
 import type { Curve, Point } from "./exponent.ts";
 import { load } from "./growth_load.ts";
@@ -22,8 +23,10 @@ const FIRST_SECONDS_MOST = 60;
 /** How many of them are opened at once the first time. */
 const AT_ONCE = 8;
 const COLD_RUNS = 16;
-/** From the end of a sandbox until what is kept ready in its place is there again. */
+/** From a call that took a spare until the next one has started. */
 const SPARE_MS = 300;
+/** So many times it is waited for. */
+const SPARE_LOOKS_MOST = 20;
 /** The 10 ms that a quiet machine may take, of the 6 ms that bubblewrap takes there. */
 const COLD_MOST = 1.7;
 
@@ -38,16 +41,8 @@ interface Figures {
 
 export async function measureDeployments(world: GrowthWorld, budget: Budget): Promise<Growth> {
   const all = await world.deploy({ count: MOST, tag: "in turn" });
-  await using served = await world.serve();
-  const found = new Map<number, Figures>();
-  let opened = 0;
-  for (const count of SIZES) {
-    if (budget.left() === 0) break;
-    await openAll(served, all.slice(opened, count), budget);
-    opened = count;
-    found.set(count, await inTurn(served, all.slice(0, count)));
-  }
-  const cold = await measureCold(world, served, all[0]!);
+  const found = await measureInTurn(world, all, budget);
+  const cold = await measureCold(world, all.slice(0, 2));
   const curve = (what: string, unit: string, of: (figures: Figures) => number): Curve => ({
     curve: "deployments",
     what,
@@ -67,6 +62,24 @@ export async function measureDeployments(world: GrowthWorld, budget: Budget): Pr
     ],
     must: [inTurnMust(found), atMost("cold, unpacked", cold.ratio, "of bubblewrap's", COLD_MOST)],
   };
+}
+
+/** More and more of them at one provider, for each count that there is time for. */
+async function measureInTurn(
+  world: GrowthWorld,
+  all: readonly Deployed[],
+  budget: Budget,
+): Promise<Map<number, Figures>> {
+  await using served = await world.serve();
+  const found = new Map<number, Figures>();
+  let opened = 0;
+  for (const count of SIZES) {
+    if (budget.left() === 0) break;
+    await openAll(served, all.slice(opened, count), budget);
+    opened = count;
+    found.set(count, await inTurn(served, all.slice(0, count)));
+  }
+  return found;
 }
 
 function inTurnMust(found: ReadonlyMap<number, Figures>): Must {
@@ -113,34 +126,51 @@ async function inTurn(served: Served, some: readonly Deployed[]): Promise<Figure
   };
 }
 
-/** A call and a plain bubblewrap in turns; all sandboxes are ended before each call. */
+/**
+ * A call and a plain bubblewrap in turns. One sandbox has room beside the spares: the call of one
+ * deployment takes a spare, and ends the sandbox of the other one, whose program stays unpacked.
+ */
 async function measureCold(
-  { program }: GrowthWorld,
-  { url, pid }: Served,
-  { cid }: Deployed,
+  world: GrowthWorld,
+  pair: readonly Deployed[],
 ): Promise<{ ours: number; bwrap: number; ratio: number }> {
   const [ours, bwrap]: [number[], number[]] = [[], []];
+  await using served = await world.serve({ open: 1 + SPARES_MAX });
+  const startsOf = () => served.metric("khachapuri_sandbox_starts_total");
+  for (const { cid } of pair) await timeOf(`${served.url}/${cid}`);
   // Programs of a stranger's uid may have no way into the folder that it was built in.
   const copy = await Deno.makeTempFile({ dir: "/tmp" });
-  await Deno.copyFile(program, copy);
-  await Deno.chmod(copy, 0o755);
-  for (let run = 0; run < COLD_RUNS; run++) {
-    for (const supervisor of await childrenOf(pid)) endIfThere(supervisor);
-    await pause(SPARE_MS);
-    const startedAt = performance.now();
-    if (!await isAnswered(`${url}/${cid}`)) throw new Error("a cold call was refused");
-    ours.push(performance.now() - startedAt);
-    bwrap.push((await measureShellBwrap(copy, 1)).p50Ms);
+  try {
+    await Deno.copyFile(world.program, copy);
+    await Deno.chmod(copy, 0o755);
+    const before = await startsOf();
+    for (let run = 0; run < COLD_RUNS; run++) {
+      await untilSpare(served);
+      ours.push(await timeOf(`${served.url}/${pair[run % pair.length]!.cid}`));
+      bwrap.push((await measureShellBwrap(copy, 1)).p50Ms);
+    }
+    const starts = await startsOf() - before;
+    if (starts !== COLD_RUNS) throw new Error(`${COLD_RUNS} cold calls, ${starts} sandboxes`);
+  } finally {
+    await Deno.remove(copy);
   }
-  await Deno.remove(copy);
   return { ours: median(ours), bwrap: median(bwrap), ratio: median(ours) / median(bwrap) };
 }
 
-/** A spare may have been taken and ended since it was listed. */
-function endIfThere(pid: number): void {
-  try {
-    Deno.kill(pid, "SIGTERM");
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+/** What the last call ended is gone, and what it took is there again. */
+async function untilSpare(served: Served): Promise<void> {
+  for (let look = 0; look < SPARE_LOOKS_MOST; look++) {
+    await pause(SPARE_MS);
+    if (await served.metric("khachapuri_sandboxes_spare") > 0) return;
   }
+  throw new Error("no spare sandbox stands ready");
+}
+
+/** Of a call that is answered, ms. */
+async function timeOf(url: string): Promise<number> {
+  const startedAt = performance.now();
+  const response = await fetch(url);
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(`${url}: ${response.status} ${text}`);
+  return performance.now() - startedAt;
 }

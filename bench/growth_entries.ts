@@ -8,7 +8,7 @@ import { pause } from "../lib/pause.ts";
 import { ask } from "../worlds/chain/anvil_calls.ts";
 import { factsOf, residentMemory } from "../worlds/processes.ts";
 import { type CommandFound, runBounded } from "./bounded_command.ts";
-import { outputOf } from "./checkout.ts";
+import { outputOf, removeLedger } from "./checkout.ts";
 import type { Curve, Point } from "./exponent.ts";
 import type { Budget, Growth, GrowthWorld, Served } from "./growth_world.ts";
 import { type LongJournal, writeJournal } from "./long_journal.ts";
@@ -58,9 +58,9 @@ async function measureJournal(
   least: Figures | undefined,
 ): Promise<Figures> {
   const home = await world.copyHome();
-  const path = join(home, "state", "book", "ledger.db");
-  for (const end of ["", "-wal", "-shm"]) await Deno.remove(`${path}${end}`).catch(() => {});
-  const journal = writeJournal(path, entries, Date.now());
+  const book = join(home, "state", "book");
+  await removeLedger(book);
+  const journal = writeJournal(join(book, "ledger.db"), entries, Date.now());
   const startSeconds = patience(START_LEAST, least?.startMs);
   try {
     const first = await startWithin(world, home, FIRST_START_SECONDS_MOST, budget);
@@ -77,7 +77,7 @@ async function measureJournal(
     }
     const filters = await measureFilters(home, journal, budget, least);
     await served?.kill();
-    const diskBytes = 1_024 * parseInt(await outputOf("du", ["-sk", join(home, "state", "book")]));
+    const diskBytes = 1_024 * parseInt(await outputOf("du", ["-sk", book]));
     const [firstStartMs, startMs] = [first.ms, second.ms];
     return { firstStartMs, startMs, rssMb, diskBytes, whole, filters };
   } finally {

@@ -5,10 +5,10 @@
  */
 import { pause } from "../lib/pause.ts";
 import type { Curve, Point } from "./exponent.ts";
-import { load, type LoadFound } from "./growth_load.ts";
+import { load, type LoadFound, type Politely, politely } from "./growth_load.ts";
 import type { Deployed } from "../worlds/crowd_programs.ts";
 import type { Budget, Growth, GrowthWorld, Served } from "./growth_world.ts";
-import { atLeast, type Must, quantile } from "./report.ts";
+import { atLeast, type Must } from "./report.ts";
 
 interface Flood {
   readonly name: string;
@@ -38,11 +38,6 @@ const HALF_SECONDS = 6;
 const [LARGER, SMALLER] = [256, 64];
 const HALF_LEAST = 0.85;
 
-interface Politely {
-  readonly share: number;
-  readonly p50Ms: number;
-}
-
 export async function measureFairness(world: GrowthWorld, budget: Budget): Promise<Growth> {
   const [flooder, polite] = world.owners as [typeof world.owners[0], typeof world.owners[0]];
   const floods = await world.deploy({ count: FLOODERS, tag: "flood", owners: [flooder] });
@@ -54,7 +49,7 @@ export async function measureFairness(world: GrowthWorld, budget: Budget): Promi
   for (const flood of FLOODS) {
     if (budget.left() === 0) break;
     await untilQuiet(served);
-    const alone = await politely(`${served.url}/${own[0]!.cid}`, SECONDS / 2);
+    const alone = await politely(`${served.url}/${own[0]!.cid}`, SECONDS / 2, REST_MS);
     const { share, p50Ms } = await during(served.url, floods, flood, own[0]!);
     const curve = `flood of ${flood.name}`;
     const point = (value: number): Point[] => [[flood.connections, value]];
@@ -97,28 +92,9 @@ async function during(
 ): Promise<Politely> {
   const flooded = flooding(url, floods, flood, SECONDS + 2);
   await pause(AHEAD_MS);
-  const served = await politely(`${url}/${cid}`, SECONDS);
+  const served = await politely(`${url}/${cid}`, SECONDS, REST_MS);
   await flooded;
   return served;
-}
-
-/** One call after the other for so long. */
-async function politely(url: string, seconds: number): Promise<Politely> {
-  const until = performance.now() + 1_000 * seconds;
-  let [asked, served] = [0, 0];
-  const times: number[] = [];
-  while (performance.now() < until) {
-    const begunAt = performance.now();
-    const response = await fetch(url);
-    await response.text();
-    asked += 1;
-    if (response.status === 200) {
-      served += 1;
-      times.push(performance.now() - begunAt);
-    }
-    await pause(REST_MS);
-  }
-  return { share: served / asked, p50Ms: times.length === 0 ? Infinity : quantile(times, 0.5) };
 }
 
 /**

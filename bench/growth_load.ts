@@ -1,4 +1,9 @@
-/** Load by wrk on many paths in turn, every answer counted by its status. */
+/**
+ * Load by wrk on many paths in turn, every answer counted by its status; and a single caller who
+ * waits for each answer.
+ */
+import { pause } from "../lib/pause.ts";
+import { median } from "./report.ts";
 
 export interface LoadAsked {
   readonly url: string;
@@ -80,4 +85,28 @@ function foundIn(text: string): LoadFound {
     p99Ms: Number(p99),
     share: all === 0 ? 0 : served / all,
   };
+}
+
+/** What a caller got who asks again only a moment after each answer. */
+export interface Politely {
+  /** The part of its calls that was answered by a 200. */
+  readonly share: number;
+  /** Of these. */
+  readonly p50Ms: number;
+}
+
+/** One call after the other for so long, with a rest after each. */
+export async function politely(url: string, seconds: number, restMs: number): Promise<Politely> {
+  const until = performance.now() + 1_000 * seconds;
+  let asked = 0;
+  const times: number[] = [];
+  while (performance.now() < until) {
+    const begunAt = performance.now();
+    const response = await fetch(url);
+    await response.text();
+    asked += 1;
+    if (response.status === 200) times.push(performance.now() - begunAt);
+    await pause(restMs);
+  }
+  return { share: times.length / asked, p50Ms: times.length === 0 ? Infinity : median(times) };
 }

@@ -75,7 +75,7 @@ const rowOf = (
 });
 
 /** Everything a round does with so many lanes due, and a fork after it. */
-export async function measureStalls(count = LANES): Promise<{ rows: Row[]; must: Must[] }> {
+export async function measureStalls(): Promise<{ rows: Row[]; must: Must[] }> {
   const dir = await Deno.makeTempDir();
   const chain = willingChain(1n);
   const rows: Row[] = [];
@@ -87,7 +87,7 @@ export async function measureStalls(count = LANES): Promise<{ rows: Row[]; must:
     longest = Math.max(longest, slices.p999);
     return value;
   }
-  const lanes = Array.from({ length: count }, (_, n) => n);
+  const lanes = Array.from({ length: LANES }, (_, n) => n);
   await writeOwedLanes(dir, lanes.map((n) => permitOf(Math.floor(n / LANES_EACH), n % LANES_EACH)));
   const started = performance.now();
   const payments = await open(dir, chain);
@@ -95,25 +95,25 @@ export async function measureStalls(count = LANES): Promise<{ rows: Row[]; must:
   const { ledger, settlement, follower } = payments;
   try {
     await follower.poll();
-    await measure(`what is due of ${count} lanes`, () => ledger.due());
+    await measure(`what is due of ${LANES} lanes`, () => ledger.due());
     await measure("gauges", async () => {
       for (let n = 0; n < 1_000; n++) await Promise.all([ledger.totals(), ledger.figures()]);
     });
     const settling = settlement.settleNow();
     await measure(
-      `a round of ${count} lanes of ${count / LANES_EACH} payers opens`,
+      `a round of ${LANES} lanes of ${LANES / LANES_EACH} payers opens`,
       () => until(() => chain.rows() > 0),
     );
     await measure("its batches", () => settling);
     await measure("its events heard", () => follower.poll());
     chain.reorganise(FORK_BLOCKS);
     await measure(`a fork of ${FORK_BLOCKS} blocks`, () => follower.poll());
-    if (chain.rows() < count) throw new Error(`only ${chain.rows()} rows were settled`);
+    if (chain.rows() < LANES) throw new Error(`only ${chain.rows()} rows were settled`);
   } finally {
     await payments.close();
     await Deno.remove(dir, { recursive: true });
   }
-  const name = `stall at ${count.toLocaleString("en")} lanes, p99.9 of each part`;
+  const name = `stall at ${LANES.toLocaleString("en")} lanes, p99.9 of each part`;
   return { rows, must: [atMost(name, longest, "ms", 20)] };
 }
 

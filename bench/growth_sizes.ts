@@ -6,7 +6,7 @@
 import type { Curve, Point } from "./exponent.ts";
 import type { Budget, Growth, GrowthWorld } from "./growth_world.ts";
 import { atLeast, median, type Must } from "./report.ts";
-import { measureTransfers, type Side, startSide } from "./wire_process.ts";
+import { type Rates, shareOf, startSide, transferInTurns, WAYS } from "./wire_process.ts";
 
 const SIZES = [1_000, 64_000, 256_000, 1_000_000, 4_000_000, 16_000_000];
 const LARGEST = SIZES.at(-1)!;
@@ -21,83 +21,46 @@ const SLOW_BYTES_A_SECOND = 250_000;
 /** Twice as long as it takes at that rate. */
 const SLOW_SECONDS_MOST = 2 * SLOW_BYTES / SLOW_BYTES_A_SECOND;
 
-type Way = "down" | "up";
-/** Bytes a second, each round's. */
-type Rates = Record<"ours" | "bare", number[]>;
+type Found = Record<"ours" | "bare", Rates>;
 
 export async function measureSizes(world: GrowthWorld, budget: Budget): Promise<Growth> {
   const { cid } = (await world.deploy({ count: 1, tag: "sizes" }))[0]!;
   await using served = await world.serve();
   await using bare = await startSide("khachapuri");
   const ours = `${served.url}/${cid}`;
-  const upload = await Deno.makeTempFile();
-  const found = new Map<number, Record<Way, Rates>>();
-  try {
-    for (const bytes of SIZES.toReversed()) {
-      if (budget.left() === 0) break;
-      await Deno.writeFile(upload, new Uint8Array(bytes));
-      found.set(bytes, await inTurns(ours, bare, upload, bytes));
-    }
-  } finally {
-    await Deno.remove(upload);
+  const targets = {
+    ours: { down: (bytes: number) => `${ours}?bytes=${bytes}`, up: ours },
+    bare: { down: (bytes: number) => `${bare.url}down?${bytes}`, up: `${bare.url}up` },
+  };
+  const found = new Map<number, Found>();
+  for (const bytes of SIZES.toReversed()) {
+    if (budget.left() === 0) break;
+    const count = Math.min(TRANSFERS_MOST, Math.ceil(ROUND_BYTES / bytes));
+    found.set(bytes, await transferInTurns(targets, { count, bytes, rounds: ROUNDS }));
   }
-  const must = (["down", "up"] as const).map((way): Must => {
-    const rates = found.get(LARGEST)?.[way];
-    const share = rates ? shareOf(rates) : 0;
+  const must = WAYS.map((way): Must => {
+    const rates = found.get(LARGEST);
+    const share = rates ? shareOf(rates.ours[way], rates.bare[way]) : 0;
     return atLeast(`16 MB ${way}`, share, "of the bare listener's rate", SHARE_LEAST);
   });
   return { curves: curvesOf(new Map([...found].toReversed())), must };
 }
 
-async function inTurns(
-  ours: string,
-  bare: Side,
-  upload: string,
-  bytes: number,
-): Promise<Record<Way, Rates>> {
-  const count = Math.min(TRANSFERS_MOST, Math.ceil(ROUND_BYTES / bytes));
-  const all = { count, bytes };
-  const rates = { down: { ours: [], bare: [] }, up: { ours: [], bare: [] } } as Record<Way, Rates>;
-  for (let round = -1; round < ROUNDS; round++) {
-    const taken = {
-      down: {
-        ours: await measureTransfers(`${ours}?bytes=${bytes}`, all),
-        bare: await measureTransfers(`${bare.url}down?${bytes}`, all),
-      },
-      up: {
-        ours: await measureTransfers(ours, { ...all, upload }),
-        bare: await measureTransfers(`${bare.url}up`, { ...all, upload }),
-      },
-    };
-    // The first one warms up.
-    if (round < 0) continue;
-    for (const way of ["down", "up"] as const) {
-      for (const who of ["ours", "bare"] as const) rates[way][who].push(taken[way][who]);
-    }
-  }
-  return rates;
-}
-
-/** Round by round, as the machine's noise meets both alike. */
-function shareOf({ ours, bare }: Rates): number {
-  return median(ours.map((rate, round) => rate / bare[round]!));
-}
-
-function curvesOf(found: ReadonlyMap<number, Record<Way, Rates>>): Curve[] {
-  const points = (of: (rates: Record<Way, Rates>) => number) =>
+function curvesOf(found: ReadonlyMap<number, Found>): Curve[] {
+  const points = (of: (found: Found) => number) =>
     [...found].map(([bytes, rates]): Point => [bytes, of(rates)]);
-  return (["down", "up"] as const).flatMap((way): Curve[] => [
+  return WAYS.flatMap((way): Curve[] => [
     {
       curve: "sizes",
       what: `${way}, MB/s`,
       unit: "MB/s",
-      points: points((rates) => median(rates[way].ours) / 1e6),
+      points: points(({ ours }) => median(ours[way]) / 1e6),
     },
     {
       curve: "sizes",
       what: `${way}, of the bare listener's`,
       unit: "",
-      points: points((rates) => shareOf(rates[way])),
+      points: points(({ ours, bare }) => shareOf(ours[way], bare[way])),
     },
   ]);
 }

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import type { LocalAccount } from "viem";
 import { fundCrowd, people } from "../worlds/chain/crowd.ts";
 import { startChildProvider } from "../worlds/child_provider.ts";
-import { makeFolder } from "../worlds/home.ts";
+import { changeConfig, makeFolder } from "../worlds/home.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { outputOf } from "./checkout.ts";
-import type { Curve, Point } from "./exponent.ts";
+import type { Curve } from "./exponent.ts";
 import {
   buildProgram,
   type CrowdOfPrograms,
@@ -47,7 +47,6 @@ const SETTLEMENT = { mode: "batch", intervalSeconds: 360, amount: "1000000000000
 export interface Served extends AsyncDisposable {
   readonly url: string;
   readonly pid: number;
-  readonly home: string;
   /** From its start until it listened. */
   readonly startMs: number;
   /** A metric without labels, or the sum of one with them. */
@@ -66,8 +65,8 @@ export interface GrowthWorld extends AsyncDisposable {
   deploy(crowd: Omit<CrowdOfPrograms, "owners"> & Partial<CrowdOfPrograms>): Promise<Deployed[]>;
   /** A copy of the home that no provider has served from. */
   copyHome(): Promise<string>;
-  /** A provider on such a copy, which is gone with it. */
-  serve(): Promise<Served>;
+  /** A provider on such a copy, which is gone with it. @param sandbox of its settings */
+  serve(sandbox?: Record<string, unknown>): Promise<Served>;
   /** On this home; null: it was killed by the signal before it listened. */
   serveHome(home: string, signal: AbortSignal): Promise<Served | null>;
 }
@@ -94,7 +93,13 @@ export async function openGrowthWorld(): Promise<GrowthWorld> {
     program,
     deploy: (crowd) => deployMany(market, program, { owners, ...crowd }),
     copyHome,
-    serve: async () => await serveCopy(await copyHome()),
+    async serve(sandbox = {}) {
+      const home = await copyHome();
+      await changeConfig(home, ({ provider, ...config }) => (
+        { ...config, provider: { ...provider, sandbox: { ...provider.sandbox, ...sandbox } } }
+      ));
+      return await serveCopy(home);
+    },
     serveHome: serve,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -124,7 +129,6 @@ async function serve(home: string, signal?: AbortSignal): Promise<Served | null>
   return {
     url,
     pid: child.pid,
-    home,
     startMs,
     async metric(name) {
       const text = await (await fetch(`${url}/metrics`)).text();
@@ -135,15 +139,4 @@ async function serve(home: string, signal?: AbortSignal): Promise<Served | null>
     kill,
     [Symbol.asyncDispose]: kill,
   };
-}
-
-/** A curve of so many points, one for each n for which there is time. */
-export async function measureEach(
-  sizes: readonly number[],
-  budget: Budget,
-  measure: (n: number) => Promise<number>,
-): Promise<Point[]> {
-  const points: Point[] = [];
-  for (const n of sizes) if (budget.left() > 0) points.push([n, await measure(n)]);
-  return points;
 }

@@ -3,11 +3,17 @@
  * project, in turns: `deno task bench hot --against=COMMIT [--json]`. The processor time is that of
  * the provider, its sandbox and the program together.
  */
-import { join } from "node:path";
 import { pause } from "../lib/pause.ts";
-import { startChildProvider } from "../worlds/child_provider.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
-import { type Checkout, checkOut, copyHome, HERE, otherCommit, outputOf } from "./checkout.ts";
+import {
+  type Checkout,
+  checkOut,
+  HERE,
+  otherCommit,
+  outputOf,
+  serveCopy,
+  type ServedCopy,
+} from "./checkout.ts";
 import { processorTime } from "./processor_time.ts";
 import { atMost, printReport, quantile, type Row } from "./report.ts";
 import { buildPrograms, measureHttp } from "./sandbox_peers.ts";
@@ -32,41 +38,22 @@ if (against === null) {
   Deno.exit(2);
 }
 
-interface Side {
-  name: string;
-  pid: number;
-  url: string;
-  stop(): Promise<number>;
-}
-
 async function residentKb(pid: number): Promise<number> {
   const status = await outputOf("cat", [`/proc/${pid}/status`]);
   return Number(/VmRSS:\s+(\d+)/.exec(status)![1]);
 }
 
 /** A checkout's provider, on a copy of the market's home, once it has answered a call. */
-async function openSide({ name, root }: Checkout, market: Market, cid: string): Promise<Side> {
-  const home = join(market.home, `../${name}-${crypto.randomUUID()}`);
-  await copyHome(market.home, home);
-  const child = await startChildProvider(home, { logLevel: "info", root });
-  const url = await child.url;
-  if (url === null) throw new Error(`${name} does not start: see ${home}/provider.log`);
-  const answer = await (await fetch(`${url}/${cid}`)).text();
-  if (answer !== "hello\n") throw new Error(`${name} answers ${JSON.stringify(answer)}`);
-  return {
-    name,
-    pid: child.pid,
-    url: `${url}/${cid}`,
-    async stop() {
-      const code = await child.stop();
-      await Deno.remove(home, { recursive: true });
-      return code;
-    },
-  };
+async function openSide(checkout: Checkout, market: Market, cid: string): Promise<ServedCopy> {
+  const served = await serveCopy(checkout, market.home);
+  const url = `${served.url}/${cid}`;
+  const answer = await (await fetch(url)).text();
+  if (answer !== "hello\n") throw new Error(`${served.name} answers ${JSON.stringify(answer)}`);
+  return { ...served, url };
 }
 
 /** µs of processor that a call takes at so many connections. */
-async function turn(side: Side, connections: number): Promise<number> {
+async function turn(side: ServedCopy, connections: number): Promise<number> {
   const before = await processorTime(side.pid);
   const { perSecond } = await measureHttp(side.url, connections, TURN_SECONDS);
   return (await processorTime(side.pid) - before) / (perSecond * TURN_SECONDS);
@@ -121,11 +108,8 @@ async function deployHello(market: Market): Promise<string> {
     concurrency: 64,
     ownerCreditsPerMinute: 1_000_000,
   };
-  const spec = await market.spec({
-    files: { main: await Deno.readFile(hello) },
-    fields: { interface: "cgi", limits },
-  });
-  return await market.publishSpec(spec);
+  const files = { main: await Deno.readFile(hello) };
+  return await market.deploy({ files, fields: { interface: "cgi", limits } });
 }
 
 const settlement = { mode: "batch", intervalSeconds: 360, amount: "1000000000000" };

@@ -1,5 +1,6 @@
 /** The server that `bench http` carries requests to: static, of one thread, and quick. */
 import { join } from "node:path";
+import { buildStatic } from "../worlds/static_program.ts";
 
 export const HELLO = "hello\n";
 
@@ -156,11 +157,5 @@ int main(void) {
 
 /** Builds it as `dir`/main. */
 export async function buildServer(dir: string): Promise<string> {
-  const [source, binary] = [join(dir, "server.c"), join(dir, "main")];
-  await Deno.writeTextFile(source, SERVER);
-  const { success, stderr } = await new Deno.Command("musl-gcc", {
-    args: ["-O2", "-static", "-s", "-o", binary, source],
-  }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-  return binary;
+  return await buildStatic(join(dir, "main"), SERVER);
 }

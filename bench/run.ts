@@ -27,8 +27,10 @@ if (!NAMES.includes(name)) {
   Deno.stderr.writeSync(new TextEncoder().encode(usage));
   Deno.exit(2);
 }
-if (["sandbox", "growth", "hot", "http", "admission"].includes(name)) {
+if (["sandbox", "growth", "hot", "http"].includes(name)) {
   await requireAll(`bench ${name}`, PEERS);
 }
-if (["wire", "growth"].includes(name)) await requireAll(`bench ${name}`, WIRE_LOAD);
+if (["wire", "growth", "admission", "sizes"].includes(name)) {
+  await requireAll(`bench ${name}`, WIRE_LOAD);
+}
 await import(new URL(`./${name.replace(" ", "_")}.ts`, import.meta.url).href);

@@ -2,6 +2,7 @@
 import { dirname, join } from "node:path";
 import { freePort } from "../worlds/free_port.ts";
 import { childrenOf } from "../worlds/processes.ts";
+import { buildStatic } from "../worlds/static_program.ts";
 
 export interface Peer extends AsyncDisposable {
   name: string;
@@ -75,13 +76,10 @@ export interface Figures extends Times {
 
 /** Builds the static hello and the floor's loop into `dir`. */
 export async function buildPrograms(dir: string): Promise<{ hello: string; floor: string }> {
-  const build = async (name: string, source: string) => {
-    await Deno.writeTextFile(join(dir, `${name}.c`), source);
-    const args = ["-O2", "-static", "-s", "-o", join(dir, name), join(dir, `${name}.c`)];
-    await succeed("musl-gcc", args);
-    return join(dir, name);
+  return {
+    hello: await buildStatic(join(dir, "hello.cgi"), HELLO),
+    floor: await buildStatic(join(dir, "floor"), FLOOR),
   };
-  return { hello: await build("hello.cgi", HELLO), floor: await build("floor", FLOOR) };
 }
 
 /** The floor at `drivers` processes. */

@@ -8,6 +8,7 @@
 import { join } from "node:path";
 import { pause } from "../lib/pause.ts";
 import { startCountingRpc } from "../worlds/chain/counting_rpc.ts";
+import { changeConfig } from "../worlds/home.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { type Checkout, checkOut, HERE, otherCommit, outputOf } from "./checkout.ts";
 import { atMost, median, type Must, printReport, quantile, type Row } from "./report.ts";
@@ -64,7 +65,7 @@ function command({ file, cache, home }: Packaged, args: readonly string[]): Deno
 
 /** @param rpc in place of the configuration's */
 async function serve(one: Packaged, rpc?: string): Promise<Serving> {
-  if (rpc !== undefined) await setRpc(one, rpc);
+  if (rpc !== undefined) await changeConfig(one.home, (config) => ({ ...config, rpc }));
   const startedAt = performance.now();
   const process = command(one, ["serve"]).spawn();
   const url = await listeningUrl(process.stdout);
@@ -78,12 +79,6 @@ async function serve(one: Packaged, rpc?: string): Promise<Serving> {
       await process.status;
     },
   };
-}
-
-async function setRpc({ home }: Packaged, rpc: string): Promise<void> {
-  const path = join(home, "config.json");
-  const config = JSON.parse(await Deno.readTextFile(path));
-  await Deno.writeTextFile(path, JSON.stringify({ ...config, rpc }));
 }
 
 async function listeningUrl(stdout: ReadableStream<Uint8Array>): Promise<string> {

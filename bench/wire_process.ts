@@ -1,4 +1,5 @@
 /** Servers of bench/wire_side.ts in processes of their own, and bytes that curl moves. */
+import { median } from "./report.ts";
 
 export interface Side extends AsyncDisposable {
   readonly url: string;
@@ -67,4 +68,55 @@ export async function measureTransfers(
   const { success, stderr } = await new Deno.Command("curl", { args }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
   return count * bytes / (performance.now() - startedAt) * 1000;
+}
+
+/** Where so many bytes are got, and where they are put. */
+export interface Target {
+  readonly down: (bytes: number) => string;
+  readonly up: string;
+  /** By which they are put; POST by default. */
+  readonly method?: string;
+}
+
+export const WAYS = ["down", "up"] as const;
+/** Bytes a second, each round's. */
+export type Rates = Record<typeof WAYS[number], number[]>;
+
+export interface Turns extends Pick<Transfers, "count" | "bytes"> {
+  /** After the first one, which warms up. */
+  readonly rounds: number;
+}
+
+/** What each target carries, way by way in turns, so that the machine's noise meets all alike. */
+export async function transferInTurns<Name extends string>(
+  targets: Readonly<Record<Name, Target>>,
+  { rounds, ...all }: Turns,
+): Promise<Record<Name, Rates>> {
+  const names = Object.keys(targets) as Name[];
+  const found = Object.fromEntries(
+    names.map((name): [Name, Rates] => [name, { down: [], up: [] }]),
+  ) as Record<Name, Rates>;
+  const upload = await Deno.makeTempFile();
+  try {
+    await Deno.writeFile(upload, new Uint8Array(all.bytes));
+    for (let round = -1; round < rounds; round++) {
+      for (const way of WAYS) {
+        for (const name of names) {
+          const { down, up, method = "POST" } = targets[name];
+          const rate = way === "down"
+            ? await measureTransfers(down(all.bytes), all)
+            : await measureTransfers(up, { ...all, upload, method });
+          if (round >= 0) found[name][way].push(rate);
+        }
+      }
+    }
+  } finally {
+    await Deno.remove(upload);
+  }
+  return found;
+}
+
+/** Which part of the other's rate it has, round by round: noise meets both of a round. */
+export function shareOf(own: readonly number[], other: readonly number[]): number {
+  return median(own.map((rate, round) => rate / other[round]!));
 }

@@ -15,7 +15,8 @@ import { buildProgram, deployMany } from "../worlds/crowd_programs.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
 import { commandFromSource } from "../worlds/command_line.ts";
 import { bytesRead, bytesReadBy } from "../worlds/processes.ts";
-import { writeJournal } from "../bench/long_journal.ts";
+import { removeLedger } from "../bench/checkout.ts";
+import { type LongJournal, writeJournal } from "../bench/long_journal.ts";
 
 const SETTINGS = { settlement: { mode: "batch", intervalSeconds: 360, amount: "1000000000000" } };
 
@@ -43,14 +44,14 @@ async function hello(url: string): Promise<void> {
 async function withJournal<T>(
   { home }: Market,
   entries: number,
-  work: (url: string, pid: number) => Promise<T>,
+  work: (url: string, pid: number, journal: LongJournal) => Promise<T>,
 ): Promise<T> {
-  const path = join(home, "state", "book", "ledger.db");
-  for (const end of ["", "-wal", "-shm"]) await Deno.remove(path + end).catch(() => {});
-  writeJournal(path, entries, Date.now());
+  const book = join(home, "state", "book");
+  await removeLedger(book);
+  const journal = writeJournal(join(book, "ledger.db"), entries, Date.now());
   const provider = await startChildProvider(home, { logLevel: "info" });
   try {
-    return await work((await provider.url)!, provider.pid);
+    return await work((await provider.url)!, provider.pid, journal);
   } finally {
     await provider.stop();
   }
@@ -166,11 +167,8 @@ Deno.test("ledger reads of a long journal what it prints", async () => {
   const { market, deployed } = await openShop(1);
   await using _ = market;
   const read = (entries: number) =>
-    withJournal(market, entries, async (url) => {
+    withJournal(market, entries, async (url, _pid, { rare }) => {
       await untilTakenOn(market, entries, () => hello(`${url}/${deployed[0]!.cid}`));
-      const path = join(market.home, "other.db");
-      const { rare } = writeJournal(path, 1_000, Date.now());
-      await Deno.remove(path);
       const flags = ["ledger", "--payer", rare.payer, "--home", market.home];
       return await bytesReadBy([...commandFromSource(), ...flags]);
     });

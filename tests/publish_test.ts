@@ -1,6 +1,7 @@
 /** Publishing without a node of one's own: pushes, copies elsewhere, retries and rehearsals. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { randomBytes } from "../worlds/crowd_programs.ts";
 import { startCuttingRelay } from "../worlds/cutting_relay.ts";
 import { fakeWorld } from "../worlds/terminal.ts";
 import { runCli } from "../lib/cli/cli.ts";
@@ -37,11 +38,7 @@ async function largeProgram(dir: string): Promise<string> {
   const program = join(dir, "large");
   await Deno.mkdir(program);
   await Deno.writeTextFile(join(program, "main"), "#!/bin/sh\nwc -c < data\n", { mode: 0o755 });
-  const data = new Uint8Array(3_000_000);
-  for (let at = 0; at < data.length; at += 60_000) {
-    crypto.getRandomValues(data.subarray(at, at + 60_000));
-  }
-  await Deno.writeFile(join(program, "data"), data);
+  await Deno.writeFile(join(program, "data"), randomBytes(3_000_000));
   return program;
 }
 

@@ -113,7 +113,7 @@ export const PEERS: readonly Requirement[] = [
   { proof: { command: "wrk" }, debianPackage: "wrk", why: "makes the calls" },
 ];
 
-/** What `bench wire` loads its servers with. */
+/** What `bench wire` and others load providers with. */
 export const WIRE_LOAD: readonly Requirement[] = [
   { proof: { command: "wrk" }, debianPackage: "wrk", why: "makes the requests" },
   { proof: { command: "curl" }, debianPackage: "curl", why: "moves the bytes" },

@@ -4,6 +4,7 @@ import { zipSync } from "fflate";
 import type { Hex, LocalAccount } from "viem";
 import { deploymentLane } from "../lib/permit.ts";
 import type { Market } from "./market.ts";
+import { buildStatic } from "./static_program.ts";
 
 const SOURCE = `#include <stdio.h>
 #include <stdlib.h>
@@ -46,12 +47,7 @@ const EXECUTABLE = { os: 3, attrs: (0o100755 << 16) >>> 0 } as const;
 
 /** Builds it below `dir`; returns its path. */
 export async function buildProgram(dir: string): Promise<string> {
-  const [source, path] = [join(dir, "crowd.c"), join(dir, "crowd.cgi")];
-  await Deno.writeTextFile(source, SOURCE);
-  const args = ["-O2", "-static", "-s", "-o", path, source];
-  const { success, stderr } = await new Deno.Command("musl-gcc", { args }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-  return path;
+  return await buildStatic(join(dir, "crowd.cgi"), SOURCE);
 }
 
 export interface Deployed {
@@ -99,8 +95,8 @@ export async function deployMany(
   return all;
 }
 
-/** A system's random bytes come in pieces of at most 64 KiB. */
-function randomBytes(count: number): Uint8Array<ArrayBuffer> {
+/** What no compression makes small. A system's random bytes come in pieces of at most 64 KiB. */
+export function randomBytes(count: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(count);
   for (let at = 0; at < count; at += 65_536) {
     crypto.getRandomValues(bytes.subarray(at, Math.min(count, at + 65_536)));

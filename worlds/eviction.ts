@@ -1,4 +1,6 @@
 /** Traces of what is asked for, and how often a cache has it: to compare policies of eviction. */
+import assert from "node:assert/strict";
+import { Eviction } from "../lib/provider/program/eviction.ts";
 import { randomOf } from "./random.ts";
 
 /** Keys in the order in which they are asked for. */
@@ -58,6 +60,24 @@ export function lru(most: number): Cache {
     const had = kept.delete(key);
     if (!had && kept.size >= most) kept.delete(kept.values().next().value!);
     kept.add(key);
+    return had;
+  };
+}
+
+/** Gives up what a provider's policy says; nothing is in use between two asks. */
+export function evicting(most: number): Cache {
+  const eviction = new Eviction<number>(most);
+  const kept = new Set<number>();
+  return (key) => {
+    const had = kept.has(key);
+    if (!had && kept.size >= most) {
+      const victim = eviction.victim()!;
+      assert.ok(kept.delete(victim));
+      eviction.leave(victim);
+    }
+    kept.add(key);
+    eviction.use(key);
+    eviction.rest(key);
     return had;
   };
 }

@@ -47,6 +47,20 @@ export function chainConfig(
   return { rpc, contracts: { [String(chain.chainId)]: { escrow, registry } } };
 }
 
+/** Writes the home's config.json anew, as `change` makes it of what is there, if anything is. */
+export async function changeConfig(
+  home: string,
+  // deno-lint-ignore no-explicit-any
+  change: (config: any) => Record<string, unknown>,
+): Promise<void> {
+  const path = join(home, "config.json");
+  const text = await Deno.readTextFile(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return "{}";
+    throw error;
+  });
+  await Deno.writeTextFile(path, `${JSON.stringify(change(JSON.parse(text)), null, 2)}\n`);
+}
+
 /**
  * Makes a home with this config.json.
  * @param keys private keys by the name of their file; commands use "keys.json" unless told

@@ -15,7 +15,7 @@ import { ACCOUNTS, privateKeyOf } from "./chain/people.ts";
 import type { UsdcChain } from "./chain/usdc_chain.ts";
 import { commandUnderTest } from "./command_line.ts";
 import { freePort } from "./free_port.ts";
-import { chainConfig, makeFolder } from "./home.ts";
+import { chainConfig, changeConfig, makeFolder } from "./home.ts";
 import { startGateway, type TestGateway } from "./ipfs/gateway.ts";
 
 /** Everybody in this world; each has a home. "root" owns the names. */
@@ -160,12 +160,13 @@ async function makePeople(
   await Deno.writeTextFile(join(home("provider"), "terms.txt"), "Be kind.\n");
   const developer = await ask<{ address: Address }>("developer", "init", ...places);
   const caller = await ask<{ address: Address }>("caller", "init", ...places);
+  // What `init` has no flags for: contracts that only this world knows, ways to settle.
   for (const person of ["root", "provider", "developer", "caller"] as const) {
     await changeConfig(home(person), (config) => ({ ...config, ...chainConfig(world) }));
   }
   await changeConfig(home("provider"), ({ provider, ...config }) => ({
     ...config,
-    provider: { ...provider as Record<string, unknown>, ...settings },
+    provider: { ...provider, ...settings },
   }));
   const addresses = {
     provider: provider.address,
@@ -190,16 +191,6 @@ async function runCommand(
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
-}
-
-/** For what `init` has no flags: contracts that only this world knows, ways to settle. */
-async function changeConfig(
-  home: string,
-  change: (config: Record<string, unknown>) => Record<string, unknown>,
-): Promise<void> {
-  const path = join(home, "config.json");
-  const text = await Deno.readTextFile(path).catch(() => "{}");
-  await Deno.writeTextFile(path, `${JSON.stringify(change(JSON.parse(text)), null, 2)}\n`);
 }
 
 async function startServe(

@@ -16,9 +16,11 @@ import { startChildProvider } from "../../worlds/child_provider.ts";
 import { type CallerLane, callerLane, callOnce, refusals } from "../../worlds/callers.ts";
 import { auditCrowd } from "../../worlds/crowd_audit.ts";
 import { buildProgram, deployMany } from "../../worlds/crowd_programs.ts";
-import { type Market, startMarket } from "../../worlds/market.ts";
+import { changeConfig } from "../../worlds/home.ts";
+import { startMarket } from "../../worlds/market.ts";
 import { randomOf } from "../../worlds/random.ts";
-import { median, plotOf, type Sampled } from "./plot.ts";
+import { median } from "../../bench/report.ts";
+import { plotOf, type Sampled } from "./plot.ts";
 
 const MINUTES = Number(Deno.args[0] ?? 30);
 const [PAYERS, DEPLOYMENTS, OWNERS] = [1_000, 1_000, 100];
@@ -65,7 +67,7 @@ const program = await buildProgram(market.home);
 const deployed = await deployMany(market, program, { count: DEPLOYMENTS, owners, tag: "soak" });
 await market.provider.stop();
 const rpc = stack.use(startCountingRpc(market.rpc));
-await setRpc(market, rpc.url);
+await changeConfig(market.home, (config) => ({ ...config, rpc: rpc.url }));
 await ask(market.chain, "evm_setAutomine", false);
 await ask(market.chain, "evm_setIntervalMining", BLOCK_SECONDS);
 const provider = await startChildProvider(market.home, { logLevel: "info" });
@@ -154,12 +156,6 @@ async function callAgainAndAgain(): Promise<void> {
     await callSomething();
     await pause(REST_MS);
   }
-}
-
-async function setRpc({ home }: Market, rpc: string): Promise<void> {
-  const path = join(home, "config.json");
-  const config = JSON.parse(await Deno.readTextFile(path));
-  await Deno.writeTextFile(path, JSON.stringify({ ...config, rpc }));
 }
 
 async function sample(requestsBefore: number, sinceMs: number): Promise<Sample> {

@@ -1,4 +1,5 @@
 /** What soaks print of their samples: a bar for each minute. */
+import { median } from "../../bench/report.ts";
 import { print } from "../../tools/print.ts";
 
 /** Something that was looked at in the course of a soak. */
@@ -8,10 +9,6 @@ export interface Sampled {
 }
 
 const BARS = "▁▂▃▄▅▆▇█";
-
-export function median(values: readonly number[]): number {
-  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)]!;
-}
 
 /** Prints lines of bars, one bar for each minute, from 0 to the largest. */
 export function plotOf<T extends Sampled>(samples: readonly T[], minutes: number) {

@@ -15,7 +15,8 @@ import { freePort } from "../../worlds/free_port.ts";
 import { openProviderHome } from "../../worlds/provider_home.ts";
 import { serveProgram } from "../../worlds/served_program.ts";
 import { newSigningKey, signPackage } from "../../worlds/signed_release.ts";
-import { median, plotOf } from "./plot.ts";
+import { median } from "../../bench/report.ts";
+import { plotOf } from "./plot.ts";
 
 const MINUTES = Number(Deno.env.get("KHACHAPURI_SOAK_MINUTES") ?? 30);
 const RELOAD_EVERY_MS = 180_000;

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   bestRatio,
-  type Cache,
   cycle,
+  evicting,
   hitRatio,
   lru,
   type Trace,
@@ -11,31 +11,13 @@ import {
 } from "../../../worlds/eviction.ts";
 import { Eviction } from "./eviction.ts";
 
-/** A cache that gives up what the policy says, and nothing is in use between two asks. */
-function cacheOf(most: number): Cache {
-  const eviction = new Eviction<number>(most);
-  const kept = new Set<number>();
-  return (key) => {
-    const had = kept.has(key);
-    if (!had && kept.size >= most) {
-      const victim = eviction.victim()!;
-      assert.ok(kept.delete(victim));
-      eviction.leave(victim);
-    }
-    kept.add(key);
-    eviction.use(key);
-    eviction.rest(key);
-    return had;
-  };
-}
-
 const MOST = 64;
 const LENGTH = 20_000;
 
 Deno.test("a cycle of more than there is room for still finds most of that room", () => {
   for (const times of [1.004, 1.25, 2, 4]) {
     const trace: Trace = cycle(Math.ceil(MOST * times), LENGTH);
-    const share = hitRatio(cacheOf(MOST), trace) / bestRatio(trace, MOST);
+    const share = hitRatio(evicting(MOST), trace) / bestRatio(trace, MOST);
     assert.ok(share > 0.85, `${times} times as many: ${share} of what is best`);
     assert.equal(hitRatio(lru(MOST), trace), 0, "the control: the longest unused goes");
   }
@@ -43,7 +25,7 @@ Deno.test("a cycle of more than there is room for still finds most of that room"
 
 Deno.test("on no usual trace does it come far behind giving up the longest unused", () => {
   for (const [name, trace] of Object.entries(usualTraces(MOST, LENGTH))) {
-    const [ours, others] = [hitRatio(cacheOf(MOST), trace), hitRatio(lru(MOST), trace)];
+    const [ours, others] = [hitRatio(evicting(MOST), trace), hitRatio(lru(MOST), trace)];
     const best = bestRatio(trace, MOST);
     // Where all that is called changes soon, what stays is outlived: that is its price.
     assert.ok(ours >= 0.75 * others, `${name}: ${ours}, longest unused ${others}, best ${best}`);
