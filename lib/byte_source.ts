@@ -3,7 +3,7 @@
  * run (`deno task bench sandbox`, row "khachapuri, whole request").
  */
 export interface ByteSource {
-  /** The next bytes, not empty, their reader's alone; null at the end. Fails when they break off. */
+  /** The next bytes, not empty, the reader's alone; null at the end. Fails when they break off. */
   read(): Promise<Uint8Array | null>;
   /** Gives up what is left: who waits for more is told that this is the end. Never throws. */
   cancel(): void;
