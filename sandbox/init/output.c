@@ -21,8 +21,7 @@ static struct {
   size_t at, held;
 } moved;
 
-/* A header takes one of the pages that the channel holds. */
-enum { MOVED_BYTES_MAX = CHUNK_BYTES_MAX - 4096 };
+enum { PAGE_BYTES = 4096, LITTLE_ROOM_BYTES = 8 * PAGE_BYTES };
 
 size_t output_room(void) { return sizeof out.bytes - out.end; }
 
@@ -50,9 +49,20 @@ static bool moved_open(void) {
   return moved.is_open;
 }
 
+/*
+ * How many bytes fill the channel, of which a header takes a page: a frame that ends where the
+ * channel does is read as one piece, and those that follow it are.
+ */
+static size_t fitting_bytes(void) {
+  size_t held = (size_t)pipe_holds(CHANNEL_OUT);
+  size_t room = held < WIDE_PIPE_BYTES ? WIDE_PIPE_BYTES - held : 0;
+  return (room > LITTLE_ROOM_BYTES ? room : WIDE_PIPE_BYTES) / PAGE_BYTES * PAGE_BYTES - PAGE_BYTES;
+}
+
 size_t output_move(uint8_t type, uint32_t run, int from, size_t most) {
   if (!output_is_empty() || !moved_open()) return 0;
-  ssize_t got = move(from, moved.ends[1], most < MOVED_BYTES_MAX ? most : MOVED_BYTES_MAX);
+  size_t fits = fitting_bytes();
+  ssize_t got = move(from, moved.ends[1], most < fits ? most : fits);
   if (got <= 0) return 0;
   put_header(type, run, (size_t)got);
   moved.at = out.end;
