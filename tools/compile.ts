@@ -16,6 +16,7 @@ import {
 import { permissions } from "./permissions.ts";
 import { print, stop } from "./print.ts";
 import { allPackages, collectLicenses } from "./release/licenses.ts";
+import { V8_FLAGS } from "./v8_flags.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 
@@ -33,6 +34,7 @@ function compileArguments(path: string, importMap: string): string[] {
     "--no-check",
     "--import-map",
     importMap,
+    V8_FLAGS,
     ...PERMISSIONS,
     "--output",
     path,

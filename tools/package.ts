@@ -24,6 +24,7 @@ import {
 import { HELPER, permissions } from "./permissions.ts";
 import { print, stop } from "./print.ts";
 import { allPackages, collectLicenses } from "./release/licenses.ts";
+import { V8_FLAGS } from "./v8_flags.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 
@@ -84,12 +85,6 @@ const HELPER_NAME = basename(HELPER);
 const APP = "app";
 const FILES = [APP, "deno", HELPER_NAME, LICENSES_FILE];
 
-/**
- * A young generation of so many MB: V8 lets it grow to sixteen as a provider starts and never gives
- * them back (`deno task bench start`, "idle RSS").
- */
-const SEMI_SPACE_MB = 1;
-
 /** The sh stub, as long as its own line count says. */
 function stub(archiveDigest: string, appDigest: string): string {
   const text = `#!/bin/sh
@@ -139,7 +134,7 @@ export KHACHAPURI_FILE
 start() {
   exec "$dir/deno" run --quiet --no-config --no-lock --no-prompt --no-remote --no-npm \\
     --cached-only --unstable-no-legacy-abort --unstable-lazy-dynamic-imports \\
-    --v8-flags=--max-semi-space-size=${SEMI_SPACE_MB} \\
+    ${V8_FLAGS} \\
     ${permissions(`"$dir/${HELPER_NAME}"`).join(" ")} \\
     "$dir/${APP}/main.js" "$@"
 }

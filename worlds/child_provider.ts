@@ -1,6 +1,7 @@
 /** The provider as its own process, started the way a user starts it; made to be killed. */
 import { join } from "node:path";
 import { HELPER, permissions } from "../tools/permissions.ts";
+import { V8_FLAGS } from "../tools/v8_flags.ts";
 import { binaryUnderTest } from "./command_line.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
@@ -74,7 +75,7 @@ function commandOf(root: string): string[] {
   const binary = binaryUnderTest();
   if (binary !== null && root === ROOT) return [binary];
   const granted = permissions(join(root, HELPER));
-  const flags = ["--no-check", "--frozen", "--no-prompt", ...granted];
+  const flags = ["--no-check", "--frozen", "--no-prompt", V8_FLAGS, ...granted];
   return [Deno.execPath(), "run", ...flags, join(root, "main.ts")];
 }
 

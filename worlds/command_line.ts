@@ -1,15 +1,16 @@
 /** How the command line is started: from source as people use it, or the built file under test. */
 import { fileURLToPath } from "node:url";
 import { PERMISSIONS } from "../tools/permissions.ts";
+import { V8_FLAGS } from "../tools/v8_flags.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 /** The path of a built file, packaged or compiled, that tests start in place of the sources. */
 const BINARY_VARIABLE = "KHACHAPURI_TEST_BINARY";
 
-/** The command line from source, with the permissions that it has when it is packaged. */
+/** The command line from source, with the permissions and flags that it has when it is packaged. */
 export function commandFromSource(): string[] {
-  const flags = ["--quiet", "--frozen", "--no-prompt", "--cached-only", ...PERMISSIONS];
+  const flags = ["--quiet", "--frozen", "--no-prompt", "--cached-only", V8_FLAGS, ...PERMISSIONS];
   return [Deno.execPath(), "run", ...flags, `${ROOT}main.ts`];
 }
 
