@@ -17,11 +17,8 @@ export const SANDBOXES_OPEN_LEAST = 16;
 export const SPARES_MAX = 2;
 /** One that took no program shows that the way is barred here: none is started for so long, ms. */
 export const SPARE_DISTRUST_MS = 60_000;
-/**
- * The next one is started so long after one was wanted, ms: a start takes the event loop for some,
- * and the call that wanted one is to be answered first.
- */
-export const SPARE_DELAY_MS = 20;
+/** The next one is started once none was wanted for so long, ms. */
+export const SPARE_DELAY_MS = 100;
 
 /** Specs that lie open in memory, as what is called lately, bytes together; */
 export const OPEN_SPECS_BYTES_MAX = 16 * 1024 * 1024;

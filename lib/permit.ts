@@ -160,13 +160,29 @@ export function isCanonicalSignature(signature: Hex): boolean {
   return s <= HALF_CURVE_ORDER && (v === "1b" || v === "1c");
 }
 
+interface Recovered extends EscrowDomain {
+  signer: Promise<Address | null>;
+}
+
+/** An owner's permit is looked at as its spec is opened, and again as it pays. */
+const recovered = new WeakMap<Permit, Recovered>();
+
 /**
  * Who signed; null when the bytes are no signature that the escrow takes. ECDSA only, as there.
+ * What is passed is not changed later: an object that was looked at is not looked at again.
  */
-export async function recoverPermitSigner(
-  domain: EscrowDomain,
+export function recoverPermitSigner(
+  { chainId, escrow }: EscrowDomain,
   permit: Permit,
 ): Promise<Address | null> {
+  const known = recovered.get(permit);
+  if (known && known.chainId === chainId && known.escrow === escrow) return known.signer;
+  const signer = recover({ chainId, escrow }, permit);
+  recovered.set(permit, { chainId, escrow, signer });
+  return signer;
+}
+
+async function recover(domain: EscrowDomain, permit: Permit): Promise<Address | null> {
   if (!isCanonicalSignature(permit.signature)) return null;
   try {
     const { signature, ...unsigned } = permit;

@@ -45,6 +45,12 @@ export interface Sandbox {
   close(): Promise<void>;
 }
 
+/** One that has just been opened. */
+export interface OpenedSandbox extends Sandbox {
+  /** Settles once it is set up, or cannot be. */
+  readonly ready: Promise<void>;
+}
+
 export type { ProgramString } from "./protocol.ts";
 export type { Run, RunLimit, RunRecord } from "./run.ts";
 export type { RunLimits, SandboxHost, SandboxPolicy } from "./policy.ts";
@@ -61,7 +67,7 @@ export async function openSandbox(
   policy: SandboxPolicy,
   onEgress: (event: EgressEvent) => void = () => {},
   spares: Pick<Spares, "take"> | null = null,
-): Promise<Sandbox> {
+): Promise<OpenedSandbox> {
   assertUnprivileged(host, Deno.uid());
   const helper = await helperPath(host);
   const { controllers } = await prepareHost(host);
@@ -93,8 +99,9 @@ export async function openSandbox(
     return started;
   };
 
+  let ready: Promise<void>;
   try {
-    live();
+    ({ ready } = live());
   } catch (error) {
     if (spare) await spare.end();
     else uid.giveBack();
@@ -102,6 +109,7 @@ export async function openSandbox(
   }
 
   return {
+    ready,
     limits: policy.limits,
     // Async, so that what it throws is a rejection.
     // deno-lint-ignore require-await

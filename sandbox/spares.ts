@@ -52,6 +52,8 @@ export class Spares {
   readonly #ready: Spare[] = [];
   readonly #ending = new Set<Promise<void>>();
   #starting: Promise<void> | null = null;
+  /** How many were asked for so far. */
+  #wanted = 0;
   #distrustedUntil = -Infinity;
   #isClosed = false;
 
@@ -108,13 +110,24 @@ export class Spares {
     for (const spare of [...this.#ready]) this.#end(spare);
   }
 
-  /** Once the call that led to it is answered, mostly: a start keeps the event loop for some ms. */
   #startLater(callsOut: boolean): void {
+    this.#wanted += 1;
     if (this.#starting !== null || this.#isClosed || this.#options.most === 0) return;
-    this.#starting = pause(SPARE_DELAY_MS)
+    this.#starting = this.#untilCalm()
       .then(() => this.#start(callsOut))
       .catch(() => {}) // A call that has to start its own is told why.
       .finally(() => this.#starting = null);
+  }
+
+  /**
+   * Until nobody has wanted one for a while: a start keeps the event loop for some ms, and where
+   * many programs are started at once it would be one more for each of them.
+   */
+  async #untilCalm(): Promise<void> {
+    for (let seen = -1; seen !== this.#wanted;) {
+      seen = this.#wanted;
+      await pause(SPARE_DELAY_MS);
+    }
   }
 
   async #start(callsOut: boolean): Promise<void> {
