@@ -22,6 +22,7 @@ async function withProgram(
   try {
     await Deno.chmod(dir, 0o755);
     await Deno.writeTextFile(`${dir}/main`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    await Deno.writeTextFile(`${dir}/packets.py`, PACKETS);
     await Deno.writeFile(`${dir}/much`, MUCH, { mode: 0o644 });
     const policy = { programDir: dir, limits: { ...limits, ...over } };
     const sandbox = await openByWay({ ...way, runUid }, policy);
@@ -93,3 +94,33 @@ eachWay("what takes its own output away has less of it, and harms no other run",
     assert.equal((await printedBy(sandbox, "ok")).sha256, sha256(MUCH));
   });
 });
+
+/** Fills pages as the frames of init lie in them, and then prints packets, of which a read may drop the rest. */
+const PACKETS = `import fcntl, os
+page = b"p" * 4096
+for packets in (0, os.O_DIRECT):
+    try:
+        fcntl.fcntl(1, fcntl.F_SETFL, os.O_WRONLY | packets)
+    except OSError as error:
+        os.write(2, str(error.errno).encode())
+    for n in range(300):
+        os.write(1, page[: 4000 if n % 16 == 15 else 4096])
+try:
+    os.pipe2(os.O_DIRECT)
+except OSError as error:
+    os.write(2, str(error.errno).encode())
+`;
+const PACKET_BYTES = 2 * (300 * 4_096 - Math.floor(300 / 16) * 96);
+
+eachWay(
+  "no program makes packets of what it prints, of which a reader may lose the rest",
+  async (way) => {
+    const script = `[ "$1" = ok ] && exec cat much\nexec python3 packets.py`;
+    await withProgram(way, script, {}, async (sandbox) => {
+      const [packets, whole] = await Promise.all([printedBy(sandbox), printedBy(sandbox, "ok")]);
+      assert.deepEqual([whole.sha256, whole.error], [sha256(MUCH), null]);
+      assert.deepEqual([packets.bytes, packets.error], [PACKET_BYTES, null]);
+      assert.equal(new TextDecoder().decode(packets.record.stderr), "2222", "EINVAL, twice");
+    });
+  },
+);

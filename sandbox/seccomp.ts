@@ -14,6 +14,7 @@ import { type Machine, ownMachine } from "./machine.ts";
 import { type Lists, syscallsOf } from "./syscalls.ts";
 
 const EPERM = 1;
+const EINVAL = 22;
 const ENOSYS = 38;
 const EPROTONOSUPPORT = 93;
 const EAFNOSUPPORT = 97;
@@ -73,7 +74,9 @@ const [TIOCSTI, TIOCLINUX] = [0x5412, 0x541c];
 const [PRIO_USER, IOPRIO_WHO_USER] = [2, 3];
 /** The run's keeper, as the run sees it. */
 const KEEPER = 1;
-const [F_SETLEASE, F_NOTIFY, F_SETPIPE_SZ] = [1024, 1026, 1031];
+const [F_SETFL, F_SETLEASE, F_NOTIFY, F_SETPIPE_SZ] = [4, 1024, 1026, 1031];
+const [O_NONBLOCK, O_CLOEXEC] = [0x800, 0x8_0000];
+const O_DIRECT: Record<Machine, number> = { x86_64: 0x4000, aarch64: 0x1_0000 };
 
 /** By family, then by protocol, as the kernel loads a module such as sctp for one it lacks. */
 function socketCheck(): Instruction[] {
@@ -149,7 +152,7 @@ function notTheUser(kind: number): Instruction[] {
 }
 
 /** The kernel reads these arguments as 32 bits, so the low half is all there is to check. */
-const CHECKS: Record<keyof Lists["checked"], Instruction[]> = {
+const CHECKS: Record<Exclude<keyof Lists["checked"], "fcntl">, Instruction[]> = {
   socket: socketCheck(),
   socketpair: [
     load(offsetOfArgument(0)),
@@ -163,9 +166,10 @@ const CHECKS: Record<keyof Lists["checked"], Instruction[]> = {
     ret(ALLOW),
   ],
   ioctl: ioctlCheck(),
-  fcntl: [
+  pipe2: [
     load(offsetOfArgument(1)),
-    ...when([F_SETLEASE, F_NOTIFY, F_SETPIPE_SZ], errno(EPERM)),
+    jump(JUMP_ANY_BIT, ~(O_NONBLOCK | O_CLOEXEC) >>> 0, 0, 1),
+    ret(errno(EINVAL)),
     ret(ALLOW),
   ],
   personality: [load(offsetOfArgument(0)), ...when([0, 0xffff_ffff], ALLOW), ret(errno(EPERM))],
@@ -212,16 +216,27 @@ function secretCheck(secret: bigint, otherwise: number): Instruction[] {
   ];
 }
 
-/** What CHECKS has of fcntl, but that init may widen the pipes of its programs (init/pipes.h). */
-function fcntlCheck(secret: bigint): Instruction[] {
-  const bySecret = secretCheck(secret, errno(EPERM));
-  const toLast = bySecret.length - 1;
+/**
+ * By the command; init may widen the pipes of its programs (init/pipes.h). Nobody makes packets of
+ * what is written to a pipe, here or by pipe2: a reader of whom less fits drops the rest of one, and
+ * init moves what programs print on as it is (init/output.h).
+ */
+function fcntlCheck(machine: Machine, secret: bigint | null): Instruction[] {
+  const refused = errno(EPERM);
+  // Its last two are the verdicts: allowed, refused.
+  const end = secret === null ? [ret(ALLOW), ret(refused)] : secretCheck(secret, refused);
+  const refusal = 8 + end.length - 1;
+  const to = (at: number, from: number) => at - from - 1;
   return [
     load(offsetOfArgument(1)),
-    jump(JUMP_EQUAL, F_SETLEASE, toLast + 2, 0),
-    jump(JUMP_EQUAL, F_NOTIFY, toLast + 1, 0),
-    jump(JUMP_EQUAL, F_SETPIPE_SZ, 0, toLast - 1),
-    ...bySecret,
+    jump(JUMP_EQUAL, F_SETLEASE, to(refusal, 1), 0),
+    jump(JUMP_EQUAL, F_NOTIFY, to(refusal, 2), 0),
+    jump(JUMP_EQUAL, F_SETPIPE_SZ, to(secret === null ? refusal : 8, 3), 0),
+    jump(JUMP_EQUAL, F_SETFL, 0, to(refusal - 1, 4)),
+    load(offsetOfArgument(2)),
+    jump(JUMP_ANY_BIT, O_DIRECT[machine], 0, to(refusal - 1, 6)),
+    ret(errno(EINVAL)),
+    ...end,
   ];
 }
 
@@ -235,7 +250,8 @@ const NO_USER_NAMESPACE = [
 const UNKNOWN = [ret(errno(ENOSYS))];
 
 /** What becomes of each call that is listed, by its number. */
-function verdictsOf(options: FilterOptions, lists: Lists): Map<number, Instruction[]> {
+function verdictsOf(options: FilterOptions, machine: Machine): Map<number, Instruction[]> {
+  const lists = syscallsOf(machine);
   const { secret, countsMemory } = options;
   const { allowed, checked, initOnly } = lists;
   const verdicts = new Map<number, Instruction[]>();
@@ -246,8 +262,9 @@ function verdictsOf(options: FilterOptions, lists: Lists): Map<number, Instructi
   if (countsMemory) give(lists.uncounted, ALLOW);
   give(lists.asked, ASK);
   give(lists.refused, errno(EPERM));
+  const checks = { ...CHECKS, fcntl: fcntlCheck(machine, secret) };
   for (const [name, number] of Object.entries(checked)) {
-    verdicts.set(number, CHECKS[name as keyof typeof CHECKS]);
+    verdicts.set(number, checks[name as keyof typeof checks]);
   }
   if (options.holdsOurSocket) {
     verdicts.set(checked.ioctl, IOCTL_CHECK);
@@ -257,11 +274,10 @@ function verdictsOf(options: FilterOptions, lists: Lists): Map<number, Instructi
       optionCheck([SO_BINDTODEVICE, SO_BINDTOIFINDEX, SO_PASSPIDFD]),
     );
   }
-  if (secret !== null) verdicts.set(checked.fcntl, fcntlCheck(secret));
-  const checks = new Map<number, Instruction[]>();
+  const bySecret = new Map<number, Instruction[]>();
   for (const number of secret === null ? [] : Object.values(initOnly)) {
     const [{ k: otherwise }] = (verdicts.get(number) ?? UNKNOWN) as [Instruction];
-    const check = checks.getOrInsertComputed(otherwise, () => secretCheck(secret!, otherwise));
+    const check = bySecret.getOrInsertComputed(otherwise, () => secretCheck(secret!, otherwise));
     verdicts.set(number, number === initOnly.unshare ? [...NO_USER_NAMESPACE, ...check] : check);
   }
   return verdicts;
@@ -273,9 +289,7 @@ function stretches(verdicts: ReadonlyMap<number, Instruction[]>): Stretch[] {
   for (let number = 0; number <= highest; number++) {
     const body = verdicts.get(number) ?? UNKNOWN;
     const before = result.at(-1);
-    const same = before && (before.body === body ||
-      before.body.length === 1 && body.length === 1 && before.body[0]!.k === body[0]!.k);
-    if (same) before.last = number;
+    if (before && isSame(before.body, body)) before.last = number;
     else result.push({ last: number, body });
   }
   return result;
@@ -283,42 +297,61 @@ function stretches(verdicts: ReadonlyMap<number, Instruction[]>): Stretch[] {
 
 /**
  * A step of the search: an instruction, or a comparison with `last`, either side of which skips so
- * many steps or goes to the return that gives a verdict.
+ * many steps or goes to code at the end.
  */
 type Step = Instruction | { last: number; above: Target; within: Target };
-type Target = { skip: number } | { verdict: number };
+type Target = { skip: number } | { end: Instruction[] };
 
 /** A binary search for the stretch that a call's number lies in. */
-function search(all: readonly Stretch[]): Step[] {
+function search(all: readonly Stretch[], ends: readonly Instruction[][]): Step[] {
   if (all.length === 1) return all[0]!.body;
   const middle = all.length >> 1;
-  const lower = branch(all.slice(0, middle));
-  const upper = branch(all.slice(middle));
+  const lower = branch(all.slice(0, middle), ends);
+  const upper = branch(all.slice(middle), ends);
   const node = {
     last: all[middle - 1]!.last,
-    within: lower.verdict === null ? { skip: 0 } : { verdict: lower.verdict },
-    above: upper.verdict === null ? { skip: lower.code.length } : { verdict: upper.verdict },
+    within: lower.end === null ? { skip: 0 } : { end: lower.end },
+    above: upper.end === null ? { skip: lower.code.length } : { end: upper.end },
   };
   return [node, ...lower.code, ...upper.code];
 }
 
-/** One side of a comparison; a stretch that is only a verdict needs no code. */
-function branch(all: readonly Stretch[]): { verdict: number | null; code: Step[] } {
-  const plain = all.length === 1 && all[0]!.body.length === 1;
-  return plain ? { verdict: all[0]!.body[0]!.k, code: [] } : { verdict: null, code: search(all) };
+/** One side of a comparison; a stretch whose code is at the end needs none here. */
+function branch(
+  all: readonly Stretch[],
+  ends: readonly Instruction[][],
+): { end: Instruction[] | null; code: Step[] } {
+  const end = all.length === 1 ? ends.find((one) => isSame(one, all[0]!.body)) : undefined;
+  return end ? { end, code: [] } : { end: null, code: search(all, ends) };
 }
 
-/** Appends one return for each verdict, and turns targets into the distances of BPF jumps. */
-function link(steps: readonly Step[]): Instruction[] {
-  const verdicts = [ALLOW, ASK, errno(EPERM), errno(ENOSYS)];
+function isSame(one: readonly Instruction[], other: readonly Instruction[]): boolean {
+  return one === other || one.length === 1 && other.length === 1 && one[0]!.k === other[0]!.k;
+}
+
+/** What is at the end: each plain verdict, and what several stretches have in common. */
+function endsOf(all: readonly Stretch[]): Instruction[][] {
+  const bodies = all.map(({ body }) => body);
+  const isShared = (body: Instruction[]) => bodies.indexOf(body) !== bodies.lastIndexOf(body);
+  const ends: Instruction[][] = [];
+  for (const body of bodies) {
+    if (body.length > 1 && !isShared(body)) continue;
+    if (!ends.some((end) => isSame(end, body))) ends.push(body);
+  }
+  return ends;
+}
+
+/** Appends what is at the end, and turns targets into the distances of BPF jumps. */
+function link(steps: readonly Step[], ends: readonly Instruction[][]): Instruction[] {
+  const at = (end: Instruction[]) =>
+    ends.slice(0, ends.indexOf(end)).reduce((sum, { length }) => sum + length, steps.length);
   return [
     ...steps.map((step, index): Instruction => {
       if ("code" in step) return step;
-      const distance = (to: Target) =>
-        "skip" in to ? to.skip : steps.length + verdicts.indexOf(to.verdict) - index - 1;
+      const distance = (to: Target) => "skip" in to ? to.skip : at(to.end) - index - 1;
       return jump(JUMP_ABOVE, step.last, distance(step.above), distance(step.within));
     }),
-    ...verdicts.map(ret),
+    ...ends.flat(),
   ];
 }
 
@@ -332,14 +365,16 @@ export function allowList(
   machine: Machine = ownMachine(),
 ): Instruction[] {
   const beyond: Stretch = { last: 0xffff_ffff, body: UNKNOWN };
+  const all = [...stretches(verdictsOf(options, machine)), beyond];
+  const ends = endsOf(all);
   return link([
     load(OFFSET_ARCH),
     jump(JUMP_EQUAL, AUDIT_ARCH[machine], 1, 0),
     ret(KILL_PROCESS),
     load(OFFSET_NUMBER),
     // x32 numbers lie above 0x4000_0000 and so beyond every stretch that has a verdict of its own.
-    ...search([...stretches(verdictsOf(options, syscallsOf(machine))), beyond]),
-  ]);
+    ...search(all, ends),
+  ], ends);
 }
 
 /** A filter as the kernel reads it: 8 bytes an instruction, little endian. */

@@ -22,7 +22,7 @@ import { type Machine, MACHINES } from "./machine.ts";
 import { syscallsOf } from "./syscalls.ts";
 
 const SECRET = 0xfeed_f00d_0123_4567n;
-const [EPERM, ENOSYS, EPROTONOSUPPORT, EAFNOSUPPORT] = [1, 38, 93, 97].map(errno);
+const [EPERM, EINVAL, ENOSYS, EPROTONOSUPPORT, EAFNOSUPPORT] = [1, 22, 38, 93, 97].map(errno);
 
 /** i386 and 32-bit ARM (linux/audit.h): what a processor of each also runs. */
 const FOREIGN: Record<Machine, number> = { x86_64: 0x4000_0003, aarch64: 0x4000_0028 };
@@ -262,6 +262,20 @@ testEach("threads and forks are allowed, new namespaces are not", ({ checked, ve
   for (const flag of [17, 25, 26, 27, 28, 29, 30]) {
     assert.equal(verdict(checked.clone, 17n | (1n << BigInt(flag))), EPERM, `bit ${flag}`);
   }
+});
+
+testEach("no pipe is one of packets", ({ machine, checked, verdict }) => {
+  const [packets, folder] = machine === "x86_64" ? [0x4000n, 0x1_0000n] : [0x1_0000n, 0x4000n];
+  const setFlags = (flags: bigint) => verdict(checked.fcntl, 1n, 4n, flags);
+  for (const flags of [0n, 0x800n, 0x800n | folder, 0x401n]) assert.equal(setFlags(flags), ALLOW);
+  for (const flags of [packets, packets | 0x801n]) assert.equal(setFlags(flags), EINVAL);
+  for (const flags of [0n, 0x800n, 0x8_0000n, 0x8_0800n]) {
+    assert.equal(verdict(checked.pipe2, 0n, flags), ALLOW);
+  }
+  for (const flags of [packets, packets | 0x8_0000n, 0x80n, 1n]) {
+    assert.equal(verdict(checked.pipe2, 0n, flags), EINVAL);
+  }
+  assert.equal(verdict(checked.fcntl, 1n, 3n, packets), ALLOW);
 });
 
 testEach("pipes keep their size and personalities stay plain", ({ checked, verdict }) => {

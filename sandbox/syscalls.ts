@@ -32,7 +32,7 @@ const ALLOWED = [
    tee:276/77 copy_file_range:326/285 readahead:187/213 fadvise64:221/223 sync_file_range:277/84
    fsync:74/82 fdatasync:75/83 sync:162/81 syncfs:306/267 ftruncate:77/46 truncate:76/45
    fallocate:285/47 close:3/57 close_range:436 dup:32/23 dup2:33/- dup3:292/24 pipe:22/-
-   pipe2:293/59 eventfd:284/- eventfd2:290/19 cachestat:451`,
+   eventfd:284/- eventfd2:290/19 cachestat:451`,
   // Files, folders and their attributes; the mounts decide what can be reached.
   `open:2/- openat:257/56 openat2:437 creat:85/- stat:4/- fstat:5/80 lstat:6/- newfstatat:262/79
    statx:332/291 access:21/- faccessat:269/48 faccessat2:439 getdents:78/- getdents64:217/61
@@ -151,6 +151,7 @@ const CHECKED = {
   socketpair: "53/199",
   clone: "56/220",
   fcntl: "72/25",
+  pipe2: "293/59",
   personality: "135/92",
   setpriority: "141/140",
   ioprio_set: "251/30",
