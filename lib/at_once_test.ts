@@ -21,3 +21,26 @@ Deno.test("so much goes on at a time, and the rest in its order", async () => {
   await turns.enter();
   (await turns.enter())();
 });
+
+Deno.test("who gives its wait up takes nobody's turn, and one that is over twice gives no more", async () => {
+  const turns = new AtOnce(1);
+  const leave = await turns.enter();
+  const gone = new AbortController();
+  const given = turns.enter(gone.signal);
+  const next = turns.enter();
+  gone.abort(new Error("gone"));
+  await assert.rejects(given, /gone/);
+  await assert.rejects(turns.enter(gone.signal), /gone/);
+  leave();
+  leave();
+  const leaveNext = await next;
+  let isLast = false;
+  const last = turns.enter().then((leaveLast) => {
+    isLast = true;
+    return leaveLast;
+  });
+  await Promise.resolve();
+  assert.equal(isLast, false);
+  leaveNext();
+  (await last)();
+});

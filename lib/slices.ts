@@ -34,13 +34,6 @@ export class OneATurn {
   }
 }
 
-/**
- * What takes some milliseconds for each deployment that is opened: keys are agreed, signatures
- * checked, sandboxes started. Of all that, one piece in a turn: a hundred that are opened at once
- * would else keep everybody else waiting for all of theirs (`deno task bench storms`, "stall ms").
- */
-export const heavy = new OneATurn();
-
 /** Lets whatever is ready go first. */
 export function breathe(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

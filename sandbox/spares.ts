@@ -52,8 +52,10 @@ export class Spares {
   readonly #ready: Spare[] = [];
   readonly #ending = new Set<Promise<void>>();
   #starting: Promise<void> | null = null;
-  /** How many were asked for so far. */
+  /** How many were asked for so far, */
   #wanted = 0;
+  /** and whether they call out, of those for which none was started since. */
+  readonly #kinds = new Set<boolean>();
   #distrustedUntil = -Infinity;
   #isClosed = false;
 
@@ -112,9 +114,10 @@ export class Spares {
 
   #startLater(callsOut: boolean): void {
     this.#wanted += 1;
+    this.#kinds.add(callsOut);
     if (this.#starting !== null || this.#isClosed || this.#options.most === 0) return;
     this.#starting = this.#untilCalm()
-      .then(() => this.#start(callsOut))
+      .then(() => this.#startWanted())
       .catch(() => {}) // A call that has to start its own is told why.
       .finally(() => this.#starting = null);
   }
@@ -128,6 +131,12 @@ export class Spares {
       seen = this.#wanted;
       await pause(SPARE_DELAY_MS);
     }
+  }
+
+  async #startWanted(): Promise<void> {
+    const kinds = [...this.#kinds];
+    this.#kinds.clear();
+    for (const callsOut of kinds) await this.#start(callsOut);
   }
 
   async #start(callsOut: boolean): Promise<void> {

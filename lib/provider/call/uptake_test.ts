@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CALLER_PATIENCE_MS } from "../../limits_of_callers.ts";
+import { TAKER_PATIENCE_MS } from "../../limits_of_callers.ts";
 import { UNTAKEN_MS_MIN, Uptake } from "./uptake.ts";
 
 function open(creditMs: number) {
@@ -61,8 +61,8 @@ Deno.test("who is too slow for too long is told of once, and nobody is once the 
   }
   assert.deepEqual([lost, uptake.failure()], [[], null]);
   uptake.hand(1);
-  for (let ms = 0; ms < CALLER_PATIENCE_MS; ms += 1_000) look();
-  assert.deepEqual(lost, ["program_timeout: the caller took nothing of the answer for 15 s"]);
+  for (let ms = 0; ms < TAKER_PATIENCE_MS; ms += 1_000) look();
+  assert.deepEqual(lost, ["program_timeout: the caller took nothing of the answer for 64 s"]);
   assert.equal(uptake.failure()?.code, "program_timeout");
   assert.equal(due.length, 0);
   const over = open(1_000).uptake;

@@ -11,7 +11,7 @@ import type { EscrowDomain } from "../../permit.ts";
 import { openSealedSpec } from "../../spec/envelope.ts";
 import { creditsMax } from "../../spec/credits.ts";
 import { recipientOf, shortRecipient } from "../../spec/keys.ts";
-import { heavy } from "../../slices.ts";
+import { OneATurn } from "../../slices.ts";
 import { type Spec, specEntryFor } from "../../spec/schema.ts";
 import { verifySpec } from "../../spec/signature.ts";
 import { Absences } from "./absences.ts";
@@ -187,6 +187,9 @@ function nobody(): Promise<null> {
   return Promise.resolve(null);
 }
 
+/** Keys are agreed and signatures checked in so many milliseconds, for one deployment in a turn. */
+const openings = new OneATurn();
+
 async function load(
   options: DeploymentsOptions,
   cid: CidText,
@@ -198,7 +201,7 @@ async function load(
       throw unfit(error, "invalid_spec", "what this cid holds is no deployment");
     },
   );
-  const opened = await heavy.do(() => openSealedSpec(sealed, identities));
+  const opened = await openings.do(() => openSealedSpec(sealed, identities));
   if (!opened) throw misdirected("this deployment is encrypted to another provider's key");
   const { spec, identity } = opened;
   // What costs little first: signatures are a millisecond each.
@@ -206,7 +209,7 @@ async function load(
   if (!entry) throw misdirected("this deployment names another provider, chain or escrow");
   if (!options.takesTerms(cid, entry.terms)) throw termsRefused(entry.terms);
   assertOffered(spec, options);
-  await heavy.do(() => verifySpec(spec));
+  await openings.do(() => verifySpec(spec));
   return { cid, spec, entry, identity };
 }
 

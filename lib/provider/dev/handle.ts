@@ -256,6 +256,7 @@ function counted(
     ...answer,
     body: {
       ended: body.ended,
+      sent: (chunk) => body.sent?.(chunk),
       async read() {
         try {
           const chunk = await body.read();

@@ -3,6 +3,7 @@
  * user can open, as HTTP/1.1, with a field that says who sent them. They arrive as if they had come
  * to that process itself.
  */
+import { free } from "../../byte_source.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import { failureOf } from "../http/failure.ts";
 import { Fields } from "../http/fields.ts";
@@ -94,6 +95,7 @@ function streamOf(response: ServerResponse): AnswerStream {
   ended.catch(() => {});
   return {
     ended,
+    sent: free,
     async read() {
       try {
         const chunk = await response.read();

@@ -6,8 +6,9 @@
 import type { Clock } from "../../clock.ts";
 import {
   CALLER_PACE_BYTES_MIN,
-  CALLER_PATIENCE_MS,
   CALLER_WAIT_MS_MAX,
+  SENDER_PATIENCE_MS,
+  TAKER_PATIENCE_MS,
 } from "../../limits_of_callers.ts";
 
 /** How often it is looked whether it is over, ms. */
@@ -16,9 +17,16 @@ const LOOK_MS = 1_000;
 /** What is waited for: that an answer is taken, or a body sent. */
 export type Awaited = "took the answer" | "sent the request body";
 
+/** How long a caller may stand still, ms. */
+export const PATIENCE_MS: Readonly<Record<Awaited, number>> = {
+  "took the answer": TAKER_PATIENCE_MS,
+  "sent the request body": SENDER_PATIENCE_MS,
+};
+
 export class Patience {
+  readonly #mostMs: number;
   /** What is left of it, ms: waiting uses it up, and bytes bring it back. */
-  #leftMs = CALLER_PATIENCE_MS;
+  #leftMs: number;
   #waitedMs = 0;
   /** Since when the next bytes are waited for; null: nobody waits. */
   #since: number | null = null;
@@ -27,7 +35,9 @@ export class Patience {
   constructor(
     private readonly awaited: Awaited,
     private readonly now: () => number = () => performance.now(),
-  ) {}
+  ) {
+    this.#mostMs = this.#leftMs = PATIENCE_MS[awaited];
+  }
 
   /** From now on the next bytes are waited for. */
   wait(): void {
@@ -40,7 +50,7 @@ export class Patience {
     this.#since = null;
     this.#waitedMs += waitedMs;
     const earnedMs = bytes * 1_000 / CALLER_PACE_BYTES_MIN;
-    this.#leftMs = Math.min(CALLER_PATIENCE_MS, this.#leftMs - waitedMs + earnedMs);
+    this.#leftMs = Math.min(this.#mostMs, this.#leftMs - waitedMs + earnedMs);
   }
 
   /** For how long the next bytes have been waited for, ms. */
@@ -58,7 +68,7 @@ export class Patience {
     }
     if (this.#since === null || waitingMs < this.#leftMs) return null;
     const [did, what] = this.awaited.split(" the ");
-    if (waitingMs >= CALLER_PATIENCE_MS) {
+    if (waitingMs >= this.#mostMs) {
       return `the caller ${did} nothing of the ${what} for ${seconds(waitingMs)}`;
     }
     const pace = CALLER_PACE_BYTES_MIN / 1_024;

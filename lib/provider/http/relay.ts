@@ -18,7 +18,7 @@ const SHORT_BYTES = 64 * 1024;
  * lost. A stream costs a call a good part of its time (`deno task bench sandbox`, row "khachapuri,
  * whole request"), but what a program says while it goes on must reach its caller at once. So
  * nothing is waited for here: where a program ends soon after its first words, the sandbox lets the
- * two come together (sandbox/init/output.c).
+ * two come together (sandbox/init/run.c).
  */
 export async function readShort(relay: Relay): Promise<Uint8Array<ArrayBuffer> | null> {
   const chunks: Uint8Array[] = [];

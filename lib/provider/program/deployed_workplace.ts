@@ -40,12 +40,16 @@ export interface DeployedEars {
   onIdle(workplace: Workplace): void;
 }
 
-/** @throws KhachapuriError `sandbox_unavailable` */
+/**
+ * @param signal gives it up as long as it waits for others
+ * @throws KhachapuriError `sandbox_unavailable`; the signal's reason
+ */
 export async function openDeployed(
   { host, isPaying, limits, egress, noteEgress, servers, spares }: WorkplaceGround,
   deployment: Deployment,
   programDir: string,
   { onEvent, onIdle }: DeployedEars,
+  signal?: AbortSignal,
 ): Promise<Workplace> {
   const { spec } = deployment;
   const policy: SandboxPolicy = {
@@ -54,7 +58,9 @@ export async function openDeployed(
     egress: egressPolicy(spec.egress, egress),
   };
   const onEgress = (event: EgressEvent) => noteEgress(deployment, event);
-  if (spec.interface !== "http") return await openRunWorkplace(host, policy, onEgress, spares);
+  if (spec.interface !== "http") {
+    return await openRunWorkplace(host, policy, onEgress, spares, signal);
+  }
   const { entrypoint, args } = spec.program;
   const program = {
     entrypoint,

@@ -84,7 +84,8 @@ export class Sandboxes {
   readonly #refusals = new Lru<CidText, KhachapuriError>(PROGRAM_REFUSALS_MAX);
   /** Which of what is held makes room for another. */
   readonly #eviction: Eviction<CidText>;
-  #isClosed = false;
+  /** The provider shuts down: what waits to be set up is given up. */
+  readonly #closing = new AbortController();
   #isRetiring = false;
 
   constructor(options: SandboxesOptions) {
@@ -150,7 +151,7 @@ export class Sandboxes {
 
   /** Whether the provider is shutting down, the only one who ends a run that is nobody's fault. */
   isClosed(): boolean {
-    return this.#isClosed;
+    return this.#closing.signal.aborted;
   }
 
   /** Of each server in use, and of those that are leaving. */
@@ -201,8 +202,8 @@ export class Sandboxes {
 
   /** Ends all sandboxes with the runs in them. */
   async close(): Promise<void> {
-    this.#isClosed = true;
     this.#starts.close();
+    this.#closing.abort(new KhachapuriError("overloaded", "the provider is shutting down"));
     const all = [...this.#held.values(), ...this.#leaving];
     const ends = all.map((entry) => this.#end(entry, (workplace) => workplace.close()));
     await Promise.all([this.#options.spares?.close(), ...ends]);
@@ -291,7 +292,7 @@ export class Sandboxes {
         const entry = this.#held.get(deployment.cid);
         if (entry?.workplace === workplace && entry.users === 0) this.#drain(entry);
       },
-    });
+    }, this.#closing.signal);
   }
 
   #noteServer(deployment: Deployment, event: ServerEvent): void {

@@ -6,6 +6,7 @@ import { openSandbox } from "../../../sandbox/sandbox.ts";
 import type { Spares } from "../../../sandbox/spares.ts";
 import { AtOnce } from "../../at_once.ts";
 import type { KhachapuriError } from "../../errors.ts";
+import { SANDBOX_START_MS_MAX } from "../../limits.ts";
 import type { ServerWish } from "../../spec/server.ts";
 import type { InstanceBudget } from "../server/instance_budget.ts";
 import type { SeatWait, ServerEvent, ServerView } from "../server/life.ts";
@@ -63,19 +64,25 @@ export interface ServerEars {
  */
 const setups = new AtOnce(2 * navigator.hardwareConcurrency);
 
-/** @throws KhachapuriError `sandbox_unavailable` */
+/**
+ * @param signal gives up what waits to be set up
+ * @throws KhachapuriError `sandbox_unavailable`; the signal's reason
+ */
 export async function openRunWorkplace(
   host: SandboxHost,
   policy: SandboxPolicy,
   onEgress: (event: EgressEvent) => void = () => {},
   spares: Pick<Spares, "take"> | null = null,
+  signal?: AbortSignal,
 ): Promise<Workplace> {
-  const leave = await setups.enter();
+  const leave = await setups.enter(signal);
   const sandbox = await openSandbox(host, policy, onEgress, spares).catch((error) => {
     leave();
     throw error;
   });
-  sandbox.ready.then(leave, leave);
+  // One that hangs is ended for its first run; it may have none.
+  const late = setTimeout(leave, SANDBOX_START_MS_MAX);
+  sandbox.ready.catch(() => {}).then(() => clearTimeout(late)).then(leave);
   return {
     take: () => sandbox,
     refusal: () => null,

@@ -102,8 +102,7 @@ async function sendStream(outlet: Outlet, body: AnswerStream): Promise<void> {
   body.ended.then(() => outlet.onMade(), () => outlet.cut());
   try {
     for (let chunk; !isClosed && (chunk = await body.read()) !== null;) {
-      const whole = chunk;
-      if (!response.write(whole, (error) => error || body.sent?.(whole))) await roomIn(response);
+      await sendChunk(response, body, chunk);
     }
   } catch (error) {
     outlet.cut();
@@ -111,6 +110,17 @@ async function sendStream(outlet: Outlet, body: AnswerStream): Promise<void> {
   } finally {
     response.off("close", onClose);
   }
+}
+
+async function sendChunk(
+  response: ServerResponse,
+  body: AnswerStream,
+  chunk: Uint8Array,
+): Promise<void> {
+  const hasRoom = response.write(chunk, (error) => {
+    if (!error) body.sent?.(chunk);
+  });
+  if (!hasRoom) await roomIn(response);
 }
 
 async function endStream(
