@@ -95,7 +95,7 @@ eachWay("what takes its own output away has less of it, and harms no other run",
   });
 });
 
-/** Fills pages as the frames of init lie in them, and then prints packets, of which a read may drop the rest. */
+/** Prints packets, of which a read may drop the rest, where frames of init would begin. */
 const PACKETS = `import fcntl, os
 page = b"p" * 4096
 for packets in (0, os.O_DIRECT):

@@ -218,8 +218,8 @@ function secretCheck(secret: bigint, otherwise: number): Instruction[] {
 
 /**
  * By the command; init may widen the pipes of its programs (init/pipes.h). Nobody makes packets of
- * what is written to a pipe, here or by pipe2: a reader of whom less fits drops the rest of one, and
- * init moves what programs print on as it is (init/output.h).
+ * what is written to a pipe, here or by pipe2: a reader that has less room drops the rest of one,
+ * and init moves what programs print on as it is (init/output.h).
  */
 function fcntlCheck(machine: Machine, secret: bigint | null): Instruction[] {
   const refused = errno(EPERM);
