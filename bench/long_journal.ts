@@ -3,9 +3,11 @@
  * thousand lanes, all settled long ago. SQLite makes the rows by itself, a million in some seconds.
  */
 import { DatabaseSync } from "node:sqlite";
+import { readConfig } from "../lib/config.ts";
 import { type CidText, formatCid } from "../lib/cid.ts";
 import { importFile } from "../lib/ipfs/dag.ts";
 import { type Permit, permitToJson, UINT128_MAX, UINT64_MAX } from "../lib/permit.ts";
+import { openStore } from "../lib/provider/ledger/store.ts";
 import { personAt } from "../worlds/chain/crowd.ts";
 import { laneAt } from "../worlds/chain/watched_payers.ts";
 
@@ -65,6 +67,27 @@ export function writeJournal(path: string, entries: number, at: number): LongJou
   }
   const rare = { payer: permitOf(0).payer, cid: cidOf(0) };
   return { rare, lately: new Date(at - 1_000) };
+}
+
+/**
+ * Indexes and archives a journal that a provider has begun with, as the provider does while it
+ * serves, but without a rest. @returns how many of its rows are in the archive
+ */
+export async function tendJournal(home: string, path: string): Promise<number> {
+  const { provider } = await readConfig(home);
+  const { rows, archiveGb, receiptGb } = provider!.ledger;
+  const policy = { rows, archiveBytes: archiveGb * 1e9, receiptBytes: receiptGb * 1e9 };
+  const rest = () => Promise.resolve();
+  const store = await openStore(path, Date.now, undefined, { policy, rest });
+  await store.maintain(store.low());
+  await store.close();
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    const { oldest } = database.prepare("SELECT min(seq) AS oldest FROM journal").get()!;
+    return Number(oldest) - 1;
+  } finally {
+    database.close();
+  }
 }
 
 /** How often each lane is called. */

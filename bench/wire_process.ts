@@ -1,4 +1,5 @@
 /** Servers of bench/wire_side.ts in processes of their own, and bytes that curl moves. */
+import { V8_FLAGS } from "../tools/v8_flags.ts";
 import { median } from "./report.ts";
 
 export interface Side extends AsyncDisposable {
@@ -17,6 +18,7 @@ export async function startSide(name: string, descriptors?: number): Promise<Sid
       "sh",
       Deno.execPath(),
       "run",
+      V8_FLAGS,
       "-A",
       "--no-check",
       program,
