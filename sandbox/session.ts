@@ -1,4 +1,5 @@
 /** A live sandbox: the helper's process, the frames to and from its init, and the runs in it. */
+import { free } from "../lib/byte_source.ts";
 import { KhachapuriError } from "../lib/errors.ts";
 import {
   KILL_GRACE_MS,
@@ -311,7 +312,7 @@ interface Channel {
   close(): void;
 }
 
-/** Frames that are sent in one turn of the event loop leave in one write. */
+/** Frames that are sent in one turn of the event loop leave in one write; they are its own then. */
 function createChannel(stream: WritableStream<Uint8Array>): Channel {
   const writer = stream.getWriter();
   let waiting: Uint8Array[] = [];
@@ -321,8 +322,10 @@ function createChannel(stream: WritableStream<Uint8Array>): Channel {
     try {
       while (waiting.length > 0 && !closed) {
         const batch = concat(waiting);
+        if (waiting.length > 1) waiting.forEach(free);
         waiting = [];
         await writer.write(batch);
+        free(batch);
       }
     } catch {
       closed = true; // The sandbox is gone, which ends the session too.

@@ -105,3 +105,13 @@ Deno.test("a body that breaks off ends the run, and is never told to be whole", 
   assert.ok(state.isBroken);
   assert.deepEqual(state.frames, [FRAME.stdin]);
 });
+
+Deno.test("a chunk that was sent is freed, but of memory that others have a part of", async () => {
+  const own = new Uint8Array(100_000).fill(1);
+  const shared = new Uint8Array(100_000).fill(2);
+  const chunks = [own, shared.subarray(0, 60_000), shared.subarray(60_000)];
+  const { state, ended } = open(ReadableStream.from(chunks));
+  await ended;
+  assert.equal(state.bytes, 200_000);
+  assert.deepEqual([own.length, shared.length], [0, 100_000]);
+});
