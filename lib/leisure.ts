@@ -23,7 +23,7 @@ export type Steps<Result> = Generator<number, Result>;
 
 let lastCallAt = -Infinity;
 
-/** Notes that somebody calls, for whom such work is to leave time. */
+/** Notes that somebody calls, or asks the provider itself: for them such work is to leave time. */
 export function noteCall(): void {
   lastCallAt = performance.now();
 }

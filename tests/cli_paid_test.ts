@@ -78,6 +78,9 @@ Deno.test("call pays, keeps its count, and finds it again when it was lost", asy
 
   await t.step("side by side with itself", async () => {
     await Promise.all([call(), call(), call()]);
+    // Each notes what it was told and had signed for; the next one learns how far the lane is.
+    await call();
+    assert.equal(await count(), "9");
   });
 
   await t.step("a redirect is paid for within the deployment, and never beyond it", async () => {

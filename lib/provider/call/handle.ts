@@ -1,6 +1,5 @@
 /** Answers a call: once, or under an Idempotency-Key as often as it is sent and charged once. */
 import { KhachapuriError } from "../../errors.ts";
-import { noteCall } from "../../leisure.ts";
 import { REQUEST_HEADER_BYTES_MAX, REQUEST_TARGET_BYTES_MAX } from "../../limits.ts";
 import { readableAs } from "../http/cors.ts";
 import type { HeaderField } from "../http/header_rules.ts";
@@ -31,7 +30,6 @@ export async function handleCall(
   target: DeploymentTarget,
   request: HttpRequest,
 ): Promise<Answer> {
-  noteCall();
   assertSizes(request, parts.gate.requestBytes);
   const arrival: Arrival = { target, request };
   const call = await Call.open(parts, arrival);

@@ -1,5 +1,6 @@
 /** Request → answer: the provider's own paths, and everything else to the deployments. */
 import { type ErrorCode, KhachapuriError } from "../../errors.ts";
+import { noteCall } from "../../leisure.ts";
 import { PUSH_CAR_BYTES_MAX } from "../../limits_of_content.ts";
 import { assertSizes, handleCall } from "../call/handle.ts";
 import { CONTENT_PREFIX } from "../content/gateway_request.ts";
@@ -52,6 +53,8 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, RouteHandler>>>> =
 export function createRoutes(parts: RouteParts): Handle {
   return async (request) => {
     const begunAt = performance.now();
+    // Who pushes waits for that very work.
+    if (request.path !== PUSH_PATH) noteCall();
     const about: About = { kind: "own", code: null };
     const answer = await route(parts, request, about).catch((thrown) =>
       failure(parts, asServingError(thrown), { form: "provider" }, request, about)
