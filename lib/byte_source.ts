@@ -44,3 +44,8 @@ const LARGE_BYTES = 32 * 1024;
 export function free({ buffer }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength >= LARGE_BYTES) buffer.transfer(0);
 }
+
+/** The same of a chunk that came from elsewhere: others may have a part of its memory. */
+export function freeWhole(chunk: Uint8Array): void {
+  if (chunk.length === chunk.buffer.byteLength) free(chunk);
+}

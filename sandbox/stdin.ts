@@ -7,7 +7,7 @@ import {
   STDIN_CLOSED,
   STDIN_WINDOW_BYTES,
 } from "./protocol.ts";
-import { type ByteSource, free } from "../lib/byte_source.ts";
+import { type ByteSource, freeWhole } from "../lib/byte_source.ts";
 
 export interface Stdin {
   /** Init says that the program took so many bytes; `STDIN_CLOSED`: that it reads no more. */
@@ -52,8 +52,7 @@ export function createStdin(index: number, parts: StdinParts): Stdin {
         window -= size;
         at += size;
       }
-      // It was copied, and where it is all of its memory nobody else has a part of that.
-      if (chunk.length === chunk.buffer.byteLength) free(chunk);
+      freeWhole(chunk); // It was copied.
     }
   };
   const end = () => {

@@ -2,7 +2,7 @@
  * The body of a request on its way to an instance: counted, known to be waited for or not, and
  * there again for a second try while nothing of it has been sent.
  */
-import type { ByteSource } from "../../byte_source.ts";
+import { type ByteSource, freeWhole } from "../../byte_source.ts";
 
 export class MeteredBody implements ByteSource {
   /** Handed on so far. */
@@ -12,6 +12,8 @@ export class MeteredBody implements ByteSource {
   /** What its source failed with. */
   failure: unknown = null;
   #isOver = false;
+  /** Whoever asks for more has sent it. */
+  #last: Uint8Array | null = null;
   /** Its beginning, which goes out with the head: until more is asked for it may be sent anew. */
   #first: Promise<Uint8Array | null> | null = null;
 
@@ -35,11 +37,13 @@ export class MeteredBody implements ByteSource {
 
   async read(): Promise<Uint8Array | null> {
     this.isAwaited = true;
+    if (this.#last) freeWhole(this.#last);
+    this.#last = null;
     try {
       const bytes = await this.source.read();
       if (bytes) this.bytes += bytes.length;
       else this.#isOver = true;
-      return bytes;
+      return this.#last = bytes;
     } catch (thrown) {
       this.failure = thrown;
       throw thrown;

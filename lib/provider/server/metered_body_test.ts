@@ -44,3 +44,15 @@ Deno.test("a body begins anew for a second try, as long as no more than its begi
   assert.equal(await second.read(), null);
   assert.equal(body.bytes, 2);
 });
+
+Deno.test("what was handed on is freed once more is asked for, and its beginning not before", async () => {
+  const chunks = [new Uint8Array(70_000), new Uint8Array(80_000)];
+  const body = new MeteredBody(chunksSource(chunks));
+  await body.attempt().read();
+  const again = body.attempt();
+  assert.equal((await again.read())!.length, 70_000);
+  assert.equal((await again.read())!.length, 80_000);
+  assert.deepEqual(chunks.map(({ length }) => length), [0, 80_000]);
+  assert.equal(await again.read(), null);
+  assert.deepEqual(chunks.map(({ length }) => length), [0, 0]);
+});
