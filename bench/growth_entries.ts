@@ -91,7 +91,8 @@ async function measureJournal(
 
 /** Bytes on the disk; of what is not there, none. */
 async function sizeOf(path: string): Promise<number> {
-  return 1_024 * (parseInt(await outputOf("sh", ["-c", 'du -sk "$0" 2>/dev/null || true', path])) || 0);
+  return 1_024 *
+    (parseInt(await outputOf("sh", ["-c", 'du -sk "$0" 2>/dev/null || true', path])) || 0);
 }
 
 /** Seconds; of the shortest journal nothing is known yet, and its times are short. */
