@@ -74,17 +74,13 @@ bool output_is_moving(void) { return moved.held > 0; }
 
 bool output_is_empty(void) { return out.end == 0; }
 
-/* Of what is first in turn, so much as the channel takes. */
-static ssize_t send_first(void) {
-  if (moved.held == 0) return write(CHANNEL_OUT, out.bytes + out.start, out.end - out.start);
-  if (out.start < moved.at) return write(CHANNEL_OUT, out.bytes + out.start, moved.at - out.start);
-  return move(moved.ends[0], CHANNEL_OUT, moved.held);
-}
-
 void output_flush(void) {
   while (out.start < out.end || moved.held > 0) {
-    bool moves = moved.held > 0 && out.start == moved.at;
-    ssize_t sent = send_first();
+    /* What was moved goes out once the bytes before it have. */
+    size_t end = moved.held > 0 ? moved.at : out.end;
+    bool moves = out.start == end;
+    ssize_t sent = moves ? move(moved.ends[0], CHANNEL_OUT, moved.held)
+                         : write(CHANNEL_OUT, out.bytes + out.start, end - out.start);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno == EAGAIN) break;
     if (sent < 0) _exit(0);
