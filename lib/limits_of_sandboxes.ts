@@ -19,6 +19,10 @@ export const SPARES_MAX = 2;
 export const SPARE_DISTRUST_MS = 60_000;
 /** The next one is started once none was wanted for so long, ms. */
 export const SPARE_DELAY_MS = 100;
+/** Set up at a time: as many as keep the processors busy, while the event loop waits for each. */
+export const SETUPS_MAX = 2 * navigator.hardwareConcurrency;
+/** Longest wait of one more, ms: each gets ready or is given up in SANDBOX_START_MS_MAX. */
+export const SETUP_WAIT_MS = 20_000;
 
 /** Specs that lie open in memory, as what is called lately, bytes together; */
 export const OPEN_SPECS_BYTES_MAX = 16 * 1024 * 1024;

@@ -13,6 +13,7 @@ import type { NoteEgress } from "./egress_notes.ts";
 import { egressPolicy } from "./egress_policy.ts";
 import { deploymentLimits, type RunAllowance } from "./run_limits.ts";
 import {
+  type BeginSetup,
   openRunWorkplace,
   openServerWorkplace,
   type ServerGround,
@@ -40,16 +41,13 @@ export interface DeployedEars {
   onIdle(workplace: Workplace): void;
 }
 
-/**
- * @param signal gives it up as long as it waits for others
- * @throws KhachapuriError `sandbox_unavailable`; the signal's reason
- */
+/** @throws KhachapuriError `sandbox_unavailable`, or why a sandbox may not be set up */
 export async function openDeployed(
   { host, isPaying, limits, egress, noteEgress, servers, spares }: WorkplaceGround,
   deployment: Deployment,
   programDir: string,
   { onEvent, onIdle }: DeployedEars,
-  signal?: AbortSignal,
+  begin?: BeginSetup,
 ): Promise<Workplace> {
   const { spec } = deployment;
   const policy: SandboxPolicy = {
@@ -59,7 +57,7 @@ export async function openDeployed(
   };
   const onEgress = (event: EgressEvent) => noteEgress(deployment, event);
   if (spec.interface !== "http") {
-    return await openRunWorkplace(host, policy, onEgress, spares, signal);
+    return await openRunWorkplace(host, policy, onEgress, spares, begin);
   }
   const { entrypoint, args } = spec.program;
   const program = {

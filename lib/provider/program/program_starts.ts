@@ -1,6 +1,6 @@
 /**
- * Turns at fetching and unpacking programs, by owner: a program that nobody has takes a minute to
- * fail, and costs nothing.
+ * Turns at starting programs, by owner: at fetching and unpacking them, as a program that nobody
+ * has takes a minute to fail, and costs nothing; and then at setting up their sandboxes.
  */
 import type { Address } from "viem";
 import { KhachapuriError } from "../../errors.ts";
@@ -13,6 +13,7 @@ import {
   STRANGER_PROGRAM_STARTS_MAX,
 } from "../../limits.ts";
 import type { Clock } from "../../clock.ts";
+import { SETUP_WAIT_MS, SETUPS_MAX } from "../../limits_of_sandboxes.ts";
 import { FairTurns } from "../deployment/fair_turns.ts";
 
 /**
@@ -33,6 +34,29 @@ export function programStarts(
     groupWaitingMax: OWNER_PROGRAM_STARTS_WAITING_MAX,
     refusal: tooManyStarts,
     ...(clock ? { clock } : {}),
+  });
+}
+
+/**
+ * Each sandbox is a session of its own, to which the kernel gives as much of the processors as to
+ * the provider: of a hundred set up at once nobody else would get an answer (`deno task bench
+ * growth --only=storms`, "longest wait of others"). How many wait is bounded by the sandboxes that
+ * may be open.
+ */
+export function sandboxSetups(clock?: Clock): FairTurns<Address> {
+  return new FairTurns({
+    hasRoom: (_owner, _own, all) => all < SETUPS_MAX,
+    waitMs: SETUP_WAIT_MS,
+    waitingMax: Infinity,
+    groupWaitingMax: Infinity,
+    refusal: tooManySetups,
+    ...(clock ? { clock } : {}),
+  });
+}
+
+function tooManySetups(): KhachapuriError {
+  return new KhachapuriError("overloaded", "too many sandboxes are being set up", {
+    retryAfterSeconds: 2,
   });
 }
 

@@ -14,7 +14,7 @@ import { openDeployed, type WorkplaceGround } from "./deployed_workplace.ts";
 import { Eviction } from "./eviction.ts";
 import { HeldPlace } from "./held_place.ts";
 import type { ProgramPlace } from "./interface/interface.ts";
-import { programStarts } from "./program_starts.ts";
+import { programStarts, sandboxSetups } from "./program_starts.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** A deployment's sandbox or server, which stays open for one call. */
@@ -80,13 +80,13 @@ export class Sandboxes {
   /** What takes no more calls, until nothing of it is left. */
   readonly #leaving = new Set<Held>();
   readonly #starts: FairTurns<Address>;
+  readonly #setups = sandboxSetups();
   /** Why deployments cannot run, as their last callers were told. */
   readonly #refusals = new Lru<CidText, KhachapuriError>(PROGRAM_REFUSALS_MAX);
   /** Which of what is held makes room for another. */
   readonly #eviction: Eviction<CidText>;
-  /** The provider shuts down: what waits to be set up is given up. */
-  readonly #closing = new AbortController();
   #isRetiring = false;
+  #isClosed = false;
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
@@ -151,7 +151,7 @@ export class Sandboxes {
 
   /** Whether the provider is shutting down, the only one who ends a run that is nobody's fault. */
   isClosed(): boolean {
-    return this.#closing.signal.aborted;
+    return this.#isClosed;
   }
 
   /** Of each server in use, and of those that are leaving. */
@@ -202,8 +202,9 @@ export class Sandboxes {
 
   /** Ends all sandboxes with the runs in them. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#starts.close();
-    this.#closing.abort(new KhachapuriError("overloaded", "the provider is shutting down"));
+    this.#setups.close();
     const all = [...this.#held.values(), ...this.#leaving];
     const ends = all.map((entry) => this.#end(entry, (workplace) => workplace.close()));
     await Promise.all([this.#options.spares?.close(), ...ends]);
@@ -270,14 +271,14 @@ export class Sandboxes {
   async #start(deployment: Deployment, { signal }: Askers): Promise<Opened> {
     const end = await this.#starts.take(deployment.spec.owner, signal);
     this.#makeRoom();
-    return await this.#fetchAndOpen(deployment).finally(end);
+    return await this.#fetchAndOpen(deployment, signal).finally(end);
   }
 
-  async #fetchAndOpen(deployment: Deployment): Promise<Opened> {
+  async #fetchAndOpen(deployment: Deployment, signal: AbortSignal): Promise<Opened> {
     const { programs, usage } = this.#options;
     const folder = await programs.acquire(deployment.spec);
     const fetchedAt = performance.now();
-    const open = () => this.#open(deployment, folder.path);
+    const open = () => this.#open(deployment, folder.path, signal);
     const workplace = await (usage?.timed(open) ?? open()).catch((error) => {
       folder.release();
       throw error;
@@ -285,14 +286,14 @@ export class Sandboxes {
     return { workplace, folder, fetchedAt };
   }
 
-  #open(deployment: Deployment, programDir: string): Promise<Workplace> {
+  #open(deployment: Deployment, programDir: string, signal: AbortSignal): Promise<Workplace> {
     return openDeployed(this.#options, deployment, programDir, {
       onEvent: (event) => this.#noteServer(deployment, event),
       onIdle: (workplace) => {
         const entry = this.#held.get(deployment.cid);
         if (entry?.workplace === workplace && entry.users === 0) this.#drain(entry);
       },
-    }, this.#closing.signal);
+    }, () => this.#setups.take(deployment.spec.owner, signal));
   }
 
   #noteServer(deployment: Deployment, event: ServerEvent): void {

@@ -4,10 +4,10 @@ import type { EgressEvent } from "../../../sandbox/egress.ts";
 import { type Instance, openInstance } from "../../../sandbox/instance.ts";
 import { openSandbox } from "../../../sandbox/sandbox.ts";
 import type { Spares } from "../../../sandbox/spares.ts";
-import { AtOnce } from "../../at_once.ts";
 import type { KhachapuriError } from "../../errors.ts";
 import { SANDBOX_START_MS_MAX } from "../../limits.ts";
 import type { ServerWish } from "../../spec/server.ts";
+import type { EndTurn } from "../deployment/fair_turns.ts";
 import type { InstanceBudget } from "../server/instance_budget.ts";
 import type { SeatWait, ServerEvent, ServerView } from "../server/life.ts";
 import { Server } from "../server/server.ts";
@@ -57,32 +57,25 @@ export interface ServerEars {
   onIdle?(): void;
 }
 
-/**
- * Sandboxes that are set up at a time. Each is a session of its own, to which the kernel gives as
- * much of the processors as to the provider: of a hundred at once nobody else would get an answer
- * (`deno task bench growth --only=storms`, "longest wait of others").
- */
-const setups = new AtOnce(2 * navigator.hardwareConcurrency);
+/** Waits until a sandbox may be set up; to be told when it is. */
+export type BeginSetup = () => Promise<EndTurn>;
 
-/**
- * @param signal gives up what waits to be set up
- * @throws KhachapuriError `sandbox_unavailable`; the signal's reason
- */
+/** @throws KhachapuriError `sandbox_unavailable`, or why it may not be set up */
 export async function openRunWorkplace(
   host: SandboxHost,
   policy: SandboxPolicy,
   onEgress: (event: EgressEvent) => void = () => {},
   spares: Pick<Spares, "take"> | null = null,
-  signal?: AbortSignal,
+  begin: BeginSetup = atOnce,
 ): Promise<Workplace> {
-  const leave = await setups.enter(signal);
+  const end = await begin();
   const sandbox = await openSandbox(host, policy, onEgress, spares).catch((error) => {
-    leave();
+    end();
     throw error;
   });
   // One that hangs is ended for its first run; it may have none.
-  const late = setTimeout(leave, SANDBOX_START_MS_MAX);
-  sandbox.ready.catch(() => {}).then(() => clearTimeout(late)).then(leave);
+  const late = setTimeout(end, SANDBOX_START_MS_MAX);
+  sandbox.ready.catch(() => {}).then(() => clearTimeout(late)).then(end);
   return {
     take: () => sandbox,
     refusal: () => null,
@@ -92,6 +85,9 @@ export async function openRunWorkplace(
     view: () => null,
   };
 }
+
+/** Where nobody else waits for one. */
+const atOnce: BeginSetup = () => Promise.resolve(() => {});
 
 /** Nothing is started before the first request. */
 export function openServerWorkplace(
