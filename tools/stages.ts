@@ -1,4 +1,7 @@
-/** The stages of `deno task test`: every gate of the project, and how its result is told. */
+/**
+ * The stages of `deno task test`, every gate of the project, and of `deno task test:long`; and how
+ * their results are told.
+ */
 import type { Errand } from "./lanes.ts";
 import { deal } from "./lanes.ts";
 import { PERMISSIONS_OF_TESTS } from "./permissions.ts";
@@ -50,8 +53,11 @@ const ALONE = [
   "tests/abuse/server_callers_test.ts",
   "tests/abuse/servers_test.ts",
 ];
-/** The longest of "end to end": begun last, one of them would run on when all else is done. */
-const LONGEST = [
+/**
+ * Proofs that take their time: what kills, floods and outwaits a provider. They are a task of their
+ * own, so that everybody waits for the others only.
+ */
+const LONG = [
   "tests/handover_test.ts",
   "tests/crash_test.ts",
   "tests/crash_servers_test.ts",
@@ -108,25 +114,37 @@ const CONTRACTS: Errand<Job> = [
 /** Whether a test belongs to another task than `deno task test`. */
 export const isApart = (path: string) => path.startsWith(APART);
 
+const stageOf = (path: string) => path.startsWith("tests/") ? "end to end" : "unit";
+
+/** Whether a test is of `deno task test:long`. */
+const isLong = (path: string) => LONG.includes(path) || ALONE.includes(path);
+
 /**
- * All there is to run.
- * @param files the tests' paths; those of another task are left out
+ * What `deno task test` runs: all that is not long.
+ * @param files the tests' paths; those of other tasks are left out
  */
 export function planOf(files: readonly string[]): Plan {
-  const stageOf = (path: string) => path.startsWith("tests/") ? "end to end" : "unit";
-  const beside = files.filter((path) => !ALONE.includes(path) && !isApart(path));
-  const endToEnd = beside.filter((path) => stageOf(path) === "end to end");
-  const unit = beside.filter((path) => stageOf(path) === "unit");
-  const others = endToEnd.filter((path) => !LONGEST.includes(path));
+  const own = files.filter((path) => !isLong(path) && !isApart(path));
+  const endToEnd = own.filter((path) => stageOf(path) === "end to end");
+  const unit = own.filter((path) => stageOf(path) === "unit");
   return {
     beside: [
       [gate("check", "check", "--quiet", "--frozen", ...TYPED)],
       [gate("fmt", "fmt", "--check"), gate("lint", "lint", "--quiet")],
       CONTRACTS,
-      ...[...LONGEST, ...others].map((path) => [tests("end to end", path)]),
+      ...endToEnd.map((path) => [tests("end to end", path)]),
       ...deal(unit, UNIT_PARTS).map((part) => [tests("unit", ...part)]),
     ],
-    alone: ALONE.map((path) => [tests(stageOf(path), path)]),
+    alone: [],
+  };
+}
+
+/** What `deno task test:long` runs, the longest first. */
+export function longPlanOf(files: readonly string[]): Plan {
+  const errand = (path: string): Errand<Job> => [tests(stageOf(path), path)];
+  return {
+    beside: LONG.filter((path) => files.includes(path)).map(errand),
+    alone: ALONE.filter((path) => files.includes(path)).map(errand),
   };
 }
 

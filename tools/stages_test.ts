@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { countOf, isApart, planOf, whyFailed } from "./stages.ts";
+import { countOf, isApart, longPlanOf, planOf, whyFailed } from "./stages.ts";
 import { isTest, readSources } from "./tidy.ts";
 
 const FILES = (await readSources(join(import.meta.dirname!, ".."))).map(({ path }) => path)
   .filter(isTest);
-const plan = planOf(FILES);
-const jobs = [...plan.beside, ...plan.alone].flat();
+const plans = [planOf(FILES), longPlanOf(FILES)];
+const jobs = plans.flatMap(({ beside, alone }) => [...beside, ...alone]).flat();
 const stage = (name: string) => jobs.find((job) => job.stage === name)!;
 
-Deno.test("every test of the project is run once, but those of a task of their own", () => {
+Deno.test("every test is short or long and run once, but those that want other packages", () => {
   const run = jobs.flatMap(({ args }) => args.filter(isTest)).sort();
   assert.deepEqual(run, FILES.filter((path) => !isApart(path)));
   assert.deepEqual(new Set(FILES.filter(isApart).map(dirname)), new Set(["tests/peers"]));

@@ -24,6 +24,7 @@ export const TRIALS: readonly Trial[] = [
   { task: "devnet", args: ["--help"], ends: [0], prints: /usage: deno task devnet/ },
   { task: "test", args: ["lint"], ends: [0], prints: /1 passed, 0 failed/ },
   { task: "ok", args: ["lint"], ends: [0], prints: /1 passed, 0 failed/ },
+  { task: "test:long", args: ["lint"], ends: [1], prints: /0 passed, 0 failed/ },
   { task: "test:crash", args: [], prints: /running \d+ test/ },
   { task: "test:abuse", args: [], prints: /running \d+ test/ },
   { task: "test:bwrap", args: [], prints: /running \d+ test/ },

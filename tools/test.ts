@@ -2,6 +2,7 @@
  * `deno task test [STAGE…]`: every gate of the project, two or more at a time. A job's output is
  * shown whole when it has ended; the last line is the sum, "N passed, N failed". A gate without
  * tests of its own (fmt, lint, check) counts as one. Tests that failed are run once more (gate.ts).
+ * `--long`, which is `deno task test:long`, has the proofs run that take their time, and no others.
  * `--binary FILE` has the end-to-end tests that start the command line, and no others, start that
  * built file in place of the sources.
  */
@@ -11,7 +12,7 @@ import { type Errand, runInLanes } from "./lanes.ts";
 import { type MemoryFolder, openMemoryFolder } from "./memory_folder.ts";
 import { type Ended, Gate } from "./gate.ts";
 import { print, printAll, stop } from "./print.ts";
-import { type Job, planOf } from "./stages.ts";
+import { type Job, longPlanOf, planOf } from "./stages.ts";
 import { testsReaching } from "./test_choice.ts";
 import { isTest, readSources } from "./tidy.ts";
 
@@ -52,13 +53,22 @@ async function run(
 /** What starts the command line as a process of its own. */
 const COMMAND_LINE = "worlds/command_line.ts";
 
-/** The file that is to be tested, and the stages that are asked for. */
-function readArguments(args: readonly string[]): { binary: string | null; names: string[] } {
-  const at = args.indexOf("--binary");
-  if (at < 0) return { binary: null, names: [...args] };
-  const path = args[at + 1];
-  if (path === undefined) stop(["usage: deno task test [--binary FILE] [STAGE…]"]);
-  return { binary: resolve(path), names: [...args.slice(0, at), ...args.slice(at + 2)] };
+interface Asked {
+  isLong: boolean;
+  /** The file that is to be tested; null: the sources. */
+  binary: string | null;
+  /** Of stages; none: all. */
+  names: string[];
+}
+
+function readArguments(args: readonly string[]): Asked {
+  const isLong = args.includes("--long");
+  const rest = args.filter((arg) => arg !== "--long");
+  const at = rest.indexOf("--binary");
+  if (at < 0) return { isLong, binary: null, names: rest };
+  const [, path] = rest.splice(at, 2);
+  if (path === undefined) stop(["usage: deno task test [--long] [--binary FILE] [STAGE…]"]);
+  return { isLong, binary: resolve(path), names: rest };
 }
 
 async function testFiles(binary: string | null): Promise<string[]> {
@@ -71,7 +81,7 @@ async function testFiles(binary: string | null): Promise<string[]> {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const { binary, names } = readArguments(args);
+  const { isLong, binary, names } = readArguments(args);
   const files = await testFiles(binary);
   await using folder = await openMemoryFolder();
   const env = binary === null ? {} : environmentFor(binary);
@@ -80,7 +90,7 @@ async function main(args: readonly string[]): Promise<number> {
   const isChosen = (job: Job) => isAsked(job) && (binary === null || job.stage === "end to end");
   const chosen = (errands: readonly Errand<Job>[]) =>
     errands.map((errand) => errand.filter(isChosen)).filter((errand) => errand.length > 0);
-  const { beside, alone } = planOf(files);
+  const { beside, alone } = isLong ? longPlanOf(files) : planOf(files);
   const work = (job: Job) => gate.work(job);
   await runInLanes(LANES, chosen(beside), work);
   await runInLanes(1, chosen(alone), work);
