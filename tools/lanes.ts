@@ -23,3 +23,12 @@ export function deal<T>(items: readonly T[], hands: number): T[][] {
   return Array.from({ length: hands }, (_, hand) => items.filter((_, nth) => nth % hands === hand))
     .filter((dealt) => dealt.length > 0);
 }
+
+/** The `few` evenly among the `many`: those wait for much where these keep processors busy. */
+export function mix<T>(many: readonly T[], few: readonly T[]): T[] {
+  const places = [
+    ...many.map((item, nth) => ({ item, at: (nth + 0.5) / many.length })),
+    ...few.map((item, nth) => ({ item, at: (nth + 0.5) / few.length })),
+  ];
+  return places.sort((a, b) => a.at - b.at).map(({ item }) => item);
+}

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { deal, runInLanes } from "./lanes.ts";
+import { deal, mix, runInLanes } from "./lanes.ts";
 
 Deno.test("as many errands run at once as there are lanes, and one errand's jobs in order", async () => {
   const begun: string[] = [];
@@ -30,4 +30,10 @@ Deno.test("a failure of the work itself ends it", async () => {
 Deno.test("everything is dealt out once, and no hand is empty", () => {
   assert.deepEqual(deal([1, 2, 3, 4, 5], 2), [[1, 3, 5], [2, 4]]);
   assert.deepEqual(deal([1], 3), [[1]]);
+});
+
+Deno.test("few are spread evenly among many", () => {
+  assert.deepEqual(mix([1, 2, 3, 4, 5, 6], [10, 20]), [1, 2, 10, 3, 4, 5, 20, 6]);
+  assert.deepEqual(mix([], [1]), [1]);
+  assert.deepEqual(mix([1], []), [1]);
 });

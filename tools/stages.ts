@@ -3,7 +3,7 @@
  * their results are told.
  */
 import type { Errand } from "./lanes.ts";
-import { deal } from "./lanes.ts";
+import { deal, mix } from "./lanes.ts";
 import { PERMISSIONS_OF_TESTS } from "./permissions.ts";
 
 /** One command, a stage or a part of it. */
@@ -54,29 +54,38 @@ const ALONE = [
   "tests/abuse/servers_test.ts",
 ];
 /**
- * Proofs that take their time: what kills, floods and outwaits a provider. They are a task of their
- * own, so that everybody waits for the others only.
+ * End-to-end tests of half a minute and more, the longest first. They are a task of their own, so
+ * that everybody waits for the others only; what a change to money or bounds must never miss
+ * (crash_test, chaos_test, growth_counts_test) is not among them, however long it takes.
  */
 const LONG = [
-  "tests/handover_test.ts",
-  "tests/crash_test.ts",
-  "tests/crash_servers_test.ts",
-  "tests/crash_exact_test.ts",
-  "tests/upgrade_test.ts",
-  "tests/upgrade_packages_test.ts",
-  "tests/reload_test.ts",
   "tests/documents_test.ts",
-  "tests/growth_counts_test.ts",
-  "tests/up_test.ts",
-  "tests/chaos_test.ts",
   "tests/slow_callers_test.ts",
-  "tests/exact_weather_test.ts",
-  "tests/exact_chaos_test.ts",
-  "tests/wire/wire_test.ts",
-  "tests/wire/census_test.ts",
-  "tests/pay_page_trouble_test.ts",
   "tests/samples_test.ts",
+  "tests/long_runs_test.ts",
+  "tests/up_test.ts",
+  "tests/exact_weather_test.ts",
+  "tests/reload_test.ts",
+  "tests/upgrade_test.ts",
+  "tests/handover_test.ts",
+  "tests/handover_running_test.ts",
+  "tests/key_rotation_test.ts",
+  "tests/package_test.ts",
+  "tests/wire/wire_test.ts",
+  "tests/crash_exact_test.ts",
+  "tests/crash_servers_test.ts",
+  "tests/outage_test.ts",
+  "tests/logs_test.ts",
+  "tests/doctor_test.ts",
+  "tests/egress_programs_test.ts",
+  "tests/name_deploy_test.ts",
+  "tests/wire/census_test.ts",
+  "tests/demo_test.ts",
+  "tests/backup_test.ts",
+  "tests/devnet_test.ts",
   "tests/interfaces/interfaces_test.ts",
+  "tests/upgrade_packages_test.ts",
+  "tests/pay_page_trouble_test.ts",
 ];
 /** Has the properties of a test try the cases that the seed in the environment says. */
 const SEEDING = "worlds/property_seed.ts";
@@ -132,8 +141,10 @@ export function planOf(files: readonly string[]): Plan {
       [gate("check", "check", "--quiet", "--frozen", ...TYPED)],
       [gate("fmt", "fmt", "--check"), gate("lint", "lint", "--quiet")],
       CONTRACTS,
-      ...endToEnd.map((path) => [tests("end to end", path)]),
-      ...deal(unit, UNIT_PARTS).map((part) => [tests("unit", ...part)]),
+      ...mix(
+        endToEnd.map((path) => [tests("end to end", path)]),
+        deal(unit, UNIT_PARTS).map((part) => [tests("unit", ...part)]),
+      ),
     ],
     alone: [],
   };

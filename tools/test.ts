@@ -17,8 +17,11 @@ import { testsReaching } from "./test_choice.ts";
 import { isTest, readSources } from "./tidy.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
-/** Half of the tests' time is waiting; more than four lanes want memory of a large machine. */
-const LANES = Math.min(Math.max(navigator.hardwareConcurrency, 2), 4);
+/**
+ * One more than processors, as half of the unit tests' time is waiting; more than four want the
+ * memory of a large machine.
+ */
+const LANES = Math.min(navigator.hardwareConcurrency + 1, 4);
 
 /**
  * Of what is made at random: the gate's answer depends on the sources alone. Another is tried by
