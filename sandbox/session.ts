@@ -33,7 +33,7 @@ import { explainFailure } from "./explain.ts";
 /** The helper's process, as far as a session needs it. */
 export interface HelperProcess {
   readonly stdin: WritableStream<Uint8Array>;
-  /** Readable into a buffer of the reader's own. */
+  /** Both are readable into a buffer of the reader's own. */
   readonly stdout: ReadableStream<Uint8Array>;
   readonly stderr: ReadableStream<Uint8Array>;
   /** Settles when it has ended; with 128 and the number when a signal ended its launcher. */
@@ -55,14 +55,25 @@ export interface SessionEvents {
   onServerFrame?(frame: Frame): boolean;
 }
 
-/** What is read of a sandbox at once: most answers fit in, */
-const READ_BYTES = 64 * 1024;
-/** and so much of what is larger. */
+/**
+ * What is read of a sandbox at once: most answers fit in. Each of a thousand that rest waits with a
+ * buffer of this size.
+ */
+const READ_BYTES = 16 * 1024;
+/** What fills its buffer is read with a larger one, up to this. */
 const LARGE_READ_BYTES = CHUNK_BYTES_MAX;
+/** The helper and the launcher say little, and nothing while all is well. */
+const DIAGNOSTIC_READ_BYTES = 512;
 
 /** One that is not may be kept for long, and must not keep all that was read with it. */
 function isMostOfItsBuffer({ buffer, byteLength }: Uint8Array): boolean {
   return byteLength > buffer.byteLength / 2;
+}
+
+/** How much to read at once after `length` bytes came into a buffer of `size`. */
+function readBytesAfter(length: number, size: number): number {
+  if (length === size) return Math.min(4 * size, LARGE_READ_BYTES);
+  return length <= READ_BYTES / 2 ? READ_BYTES : size;
 }
 
 const NOTHING_USED: EgressUsage = { connections: 0, sentBytes: 0, receivedBytes: 0 };
@@ -159,13 +170,12 @@ export class Session {
         const size = buffer.length;
         const { value, done } = await reader.read(buffer);
         if (done) break;
-        // One buffer serves many reads, so a run copies what it keeps of a payload. What fills it
-        // is not copied: another one takes its place, of the size that much is read with.
-        const isFilled = value.length > size / 2;
-        for (const frame of decode(value)) this.#dispatch(frame, isFilled);
-        const isLittle = value.length <= READ_BYTES / 2;
-        const next = isFilled ? LARGE_READ_BYTES : isLittle ? READ_BYTES : size;
-        const isKept = !isFilled && next === size;
+        // One buffer serves many reads, so a run copies what it keeps of a payload. Most of one is
+        // not copied: another buffer takes its place.
+        const isGiven = value.length > size / 2;
+        for (const frame of decode(value)) this.#dispatch(frame, isGiven);
+        const next = this.#isResting() ? READ_BYTES : readBytesAfter(value.length, size);
+        const isKept = !isGiven && next === size;
         buffer = isKept ? new Uint8Array(value.buffer) : new Uint8Array(next);
       }
     } catch (thrown) {
@@ -173,6 +183,11 @@ export class Session {
       this.#failure = thrown instanceof KhachapuriError ? thrown : malformed();
       this.#stop();
     }
+  }
+
+  /** Whether it says nothing until it is asked to. */
+  #isResting(): boolean {
+    return this.#runs.every((run) => run === null);
   }
 
   /** @param isGiven whether the payload's bytes are read into no more */
@@ -355,11 +370,14 @@ async function keepBeginning(
   stream: ReadableStream<Uint8Array>,
   bytesMax: number,
 ): Promise<string> {
+  const reader = stream.getReader({ mode: "byob" });
   const kept: Uint8Array[] = [];
   let left = bytesMax;
-  for await (const bytes of stream) {
-    if (left > 0) kept.push(bytes.subarray(0, left));
-    left -= Math.min(left, bytes.length);
+  for (;;) {
+    const { value, done } = await reader.read(new Uint8Array(DIAGNOSTIC_READ_BYTES));
+    if (done) break;
+    if (left > 0) kept.push(value.subarray(0, left));
+    left -= Math.min(left, value.length);
   }
   return new TextDecoder().decode(concat(kept)).trim();
 }
