@@ -37,7 +37,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/metrics/catalog_of_calls.ts": "a part of catalog.ts",
   "lib/provider/metrics/catalog_of_machine.ts": "a part of catalog.ts",
   "lib/provider/metrics/catalog_of_money.ts": "a part of catalog.ts",
-  "lib/provider/call/parties.ts": "fair_queue_test.ts has them call, wait and leave",
   "lib/provider/call/slot_refusals.ts": "slots_test.ts reads what it says",
   "lib/provider/call/taken_slot.ts": "slots_test.ts takes, extends and frees them",
   "lib/provider/call/waiting_room.ts": "slots_test.ts waits in it, and hangs up",

@@ -30,13 +30,23 @@ export interface Refusal {
   readonly retryMs: number;
 }
 
-/** So many that are idle are kept without a look at whether to. */
+/** So many that are idle are kept without a look at whether to: owners, deployments, */
 const IDLE_KEPT = 1_024;
+/** and payers of one owner, each of whom may have called each owner once. */
+const IDLE_PAYERS_KEPT = 16;
 
 /** All of a kind that are in use, and of those that are idle not too many. */
 class InUse<Key, Each extends { readonly users: number }> {
   readonly #all = new Map<Key, Each>();
-  #sweptAt = IDLE_KEPT;
+  #sweptAt: number;
+
+  constructor(private readonly idleKept: number) {
+    this.#sweptAt = idleKept;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
 
   get(key: Key): Each | undefined {
     return this.#all.get(key);
@@ -50,7 +60,7 @@ class InUse<Key, Each extends { readonly users: number }> {
   add(key: Key, each: Each): Each {
     if (this.#all.size >= this.#sweptAt) {
       for (const [key, { users }] of this.#all) if (users === 0) this.#all.delete(key);
-      this.#sweptAt = 2 * this.#all.size + IDLE_KEPT;
+      this.#sweptAt = 2 * this.#all.size + this.idleKept;
     }
     this.#all.set(key, each);
     return each;
@@ -71,7 +81,7 @@ export class Owner implements Heaped {
   readonly share: SlotShare;
   readonly pace = new RunPace();
   readonly contest = new Contest();
-  readonly payers = new InUse<string | null, Payer>();
+  readonly payers = new InUse<string | null, Payer>(IDLE_PAYERS_KEPT);
   /** Its deployments for which a call could begin. */
   readonly open = new Heap<Gate>((one, other) =>
     isBefore(one.lines.first()!, other.lines.first()!)
@@ -178,8 +188,8 @@ export function newTurn(gate: Gate, payer: Payer, order: number): Turn {
 
 /** All that have calls. */
 export class Parties {
-  readonly #owners = new InUse<string, Owner>();
-  readonly #gates = new InUse<string, Gate>();
+  readonly #owners = new InUse<string, Owner>(IDLE_KEPT);
+  readonly #gates = new InUse<string, Gate>(IDLE_KEPT);
 
   /** @param contest in which owners are */
   constructor(private readonly contest: Contest) {}
