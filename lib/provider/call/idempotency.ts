@@ -252,7 +252,7 @@ function storedAnswer(row: AnswerRow): StoredAnswer {
 
 /** What a key is known by among those that run. */
 export function keyText({ id }: Pick<RequestKey, "id">): string {
-  return id.join();
+  return id.toBase64();
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

@@ -38,6 +38,21 @@ export class Replays {
       throw tooMany("this payer's answers were", all);
     }
     this.#ofPayers.set(payer, all);
+    forgetFull(this.#ofKeys);
+    forgetFull(this.#ofPayers);
+  }
+
+  /** Keys and payers that are remembered. */
+  size(): number {
+    return this.#ofKeys.weight() + this.#ofPayers.weight();
+  }
+}
+
+/** A bucket that is full again is as good as none: those that have rested for longest. */
+function forgetFull<Key>(buckets: Lru<Key, TokenBucket>): void {
+  for (const key of buckets.keys()) {
+    if (!buckets.peek(key)!.isFullBut(0)) return;
+    buckets.delete(key);
   }
 }
 

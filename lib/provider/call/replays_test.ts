@@ -40,3 +40,15 @@ Deno.test("one payer's answers are given again so often, whatever their keys, an
   now += 1_000 / PAYER_REPLAYS_PER_SECOND_MAX;
   replays.admit("more", ANNA);
 });
+
+Deno.test("what has rested until it could be given as often as ever is forgotten", () => {
+  let now = 0;
+  const replays = new Replays(() => now);
+  let most = 0;
+  for (let nth = 0; nth < 20_000; nth++) {
+    replays.admit(`key ${nth}`, nth % 2 === 0 ? ANNA : BERT);
+    most = Math.max(most, replays.size());
+    now += 1_000;
+  }
+  assert.ok(most <= 2 + 1 / KEY_REPLAYS_PER_SECOND_MAX + 1, `${most} are remembered`);
+});
