@@ -14,6 +14,8 @@ const ROUNDS = 4;
 /** At each size so much is moved in a round, in so many transfers at most. */
 const ROUND_BYTES = 32_000_000;
 const TRANSFERS_MOST = 50;
+/** What has a bound is measured for longer: a collection of garbage more or less is a tenth. */
+const [LARGEST_ROUNDS, LARGEST_ROUND_BYTES] = [11, 128_000_000];
 const SHARE_LEAST = 0.6;
 /** More than 16 MB, of which the buffers of a fast network alone may hold half. */
 const SLOW_BYTES = 24_000_000;
@@ -35,8 +37,11 @@ export async function measureSizes(world: GrowthWorld, budget: Budget): Promise<
   const found = new Map<number, Found>();
   for (const bytes of SIZES.toReversed()) {
     if (budget.left() === 0) break;
-    const count = Math.min(TRANSFERS_MOST, Math.ceil(ROUND_BYTES / bytes));
-    found.set(bytes, await transferInTurns(targets, { count, bytes, rounds: ROUNDS }));
+    const [rounds, roundBytes] = bytes === LARGEST
+      ? [LARGEST_ROUNDS, LARGEST_ROUND_BYTES]
+      : [ROUNDS, ROUND_BYTES];
+    const count = Math.min(TRANSFERS_MOST, Math.ceil(roundBytes / bytes));
+    found.set(bytes, await transferInTurns(targets, { count, bytes, rounds }));
   }
   const must = WAYS.map((way): Must => {
     const rates = found.get(LARGEST);
