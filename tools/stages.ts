@@ -54,8 +54,8 @@ const ALONE = [
   "tests/abuse/servers_test.ts",
 ];
 /**
- * End-to-end tests of half a minute and more, the longest first. They are a task of their own, so
- * that everybody waits for the others only; what a change to money or bounds must never miss
+ * End-to-end tests of some half a minute and more, the longest first. They are a task of their own,
+ * so that everybody waits for the others only; what a change to money or bounds must never miss
  * (crash_test, chaos_test, growth_counts_test) is not among them, however long it takes.
  */
 const LONG = [
@@ -86,6 +86,15 @@ const LONG = [
   "tests/interfaces/interfaces_test.ts",
   "tests/upgrade_packages_test.ts",
   "tests/pay_page_trouble_test.ts",
+  "tests/credits_test.ts",
+  "tests/curl_wire_test.ts",
+  "tests/dev_test.ts",
+  "tests/renewal_test.ts",
+  "tests/file_errors_test.ts",
+  "tests/dev_servers_test.ts",
+  "tests/bwrap/upstream_test.ts",
+  "tests/run_servers_test.ts",
+  "tests/x402/credits_scheme_test.ts",
 ];
 /** Has the properties of a test try the cases that the seed in the environment says. */
 const SEEDING = "worlds/property_seed.ts";

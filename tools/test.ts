@@ -7,6 +7,7 @@
  * built file in place of the sources.
  */
 import { join, resolve } from "node:path";
+import { pause } from "../lib/pause.ts";
 import { environmentFor } from "../worlds/command_line.ts";
 import { type Errand, runInLanes } from "./lanes.ts";
 import { type MemoryFolder, openMemoryFolder } from "./memory_folder.ts";
@@ -29,7 +30,15 @@ const LANES = Math.min(navigator.hardwareConcurrency + 1, 4);
  */
 const SEED = "20261129";
 
-/** Runs a job to its end; its two streams come as one, in the order of their arrival. */
+/** No job takes half as long on the slowest machine, ms: one that hangs would hold up all. */
+const JOB_MS = 10 * 60_000;
+/** What a job that is ended has left behind may hold its output open, ms. */
+const LEFT_MS = 5_000;
+
+/**
+ * Runs a job to its end, which comes after `JOB_MS`; its two streams come as one, in the order of
+ * their arrival.
+ */
 async function run(
   { args, isScratching }: Job,
   folder: MemoryFolder,
@@ -49,8 +58,17 @@ async function run(
   const collect = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>) => {
     for await (const text of stream.pipeThrough(new TextDecoderStream())) output += text;
   };
-  await Promise.all([collect(child.stdout), collect(child.stderr)]);
-  return { output, isDone: (await child.status).success };
+  const collected = Promise.all([collect(child.stdout), collect(child.stderr)]);
+  let isLate = false;
+  const late = setTimeout(() => {
+    isLate = true;
+    child.kill("SIGKILL");
+  }, JOB_MS);
+  const { success } = await child.status;
+  clearTimeout(late);
+  await (isLate ? Promise.race([collected, pause(LEFT_MS)]) : collected);
+  if (isLate) output += `\nended, as it took more than ${JOB_MS / 60_000} minutes\n`;
+  return { output, isDone: success };
 }
 
 /** What starts the command line as a process of its own. */
