@@ -180,6 +180,31 @@ export async function openSettlingBooks({ blockGas, ...times }: Setting = {}) {
   });
 }
 
+/** Batches are out, and nothing is mined until what this returns is called. */
+export function holdUp(books: SettlingBooks): () => void {
+  const goesOn = Promise.withResolvers<void>();
+  books.carry = async (send) => {
+    await goesOn.promise;
+    return await send();
+  };
+  return () => {
+    books.carry = (send) => send();
+    goesOn.resolve();
+  };
+}
+
+/** Where a disk is slow, what waits for it is, ms. */
+const LONGEST_MS = 30_000;
+
+/** Resolves once it is so. */
+export async function until(isSo: () => boolean): Promise<void> {
+  const late = performance.now() + LONGEST_MS;
+  while (!isSo()) {
+    assert.ok(performance.now() < late, "it never came");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 /** An operator whose batches are counted, and go as the world has them carried. */
 function carrierOf(world: Carrying, operator: Operator): SettlementOptions["operator"] {
   return {

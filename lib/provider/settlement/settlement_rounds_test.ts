@@ -4,9 +4,11 @@ import type { Hex } from "viem";
 import {
   ANNA,
   BERT,
+  holdUp,
   openSettlingBooks,
   PRICE,
   type SettlingBooks,
+  until,
 } from "../../../worlds/chain/settling_books.ts";
 import { BATCH_GAS, NEW_ROW_GAS } from "./capacity.ts";
 import { DUST_SECONDS } from "./worth.ts";
@@ -18,23 +20,6 @@ const COSTLY = { gasPrice: 1_000_000_000n, coinPrice: 1_000_000n };
 
 function batchesOf(books: SettlingBooks) {
   return books.batches.map((rows) => rows.map(({ permit: { payer, lane } }) => ({ payer, lane })));
-}
-
-/** Batches are out, and nothing is mined until the test says so. */
-function holdUp(books: SettlingBooks) {
-  const goesOn = Promise.withResolvers<void>();
-  books.carry = async (send) => {
-    await goesOn.promise;
-    return await send();
-  };
-  return () => {
-    books.carry = (send) => send();
-    goesOn.resolve();
-  };
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 Deno.test("a debt whose permit ends soon goes before any number that can wait", async () => {

@@ -4,37 +4,15 @@ import type { Hex } from "viem";
 import {
   ANNA,
   BERT,
+  holdUp,
   openSettlingBooks,
-  type SettlingBooks,
+  until,
 } from "../../../worlds/chain/settling_books.ts";
 
 const laneOf = (n: number): Hex => `0x${String(n).padStart(64, "0")}`;
 
-/** Where a disk is slow, what it waits for is. */
-const LONGEST_MS = 30_000;
-
-async function until(isSo: () => boolean): Promise<void> {
-  const late = performance.now() + LONGEST_MS;
-  while (!isSo()) {
-    assert.ok(performance.now() < late, "it never came");
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
 async function someTurns(): Promise<void> {
   for (let n = 0; n < 200; n++) await new Promise((resolve) => setImmediate(resolve));
-}
-
-function holdUp(books: SettlingBooks) {
-  const goesOn = Promise.withResolvers<void>();
-  books.carry = async (send) => {
-    await goesOn.promise;
-    return await send();
-  };
-  return () => {
-    books.carry = (send) => send();
-    goesOn.resolve();
-  };
 }
 
 Deno.test("a debt that becomes urgent goes, however long nothing has landed", async () => {
@@ -61,15 +39,6 @@ Deno.test("a debt that becomes urgent goes, however long nothing has landed", as
   }
   await until(() => books.batches.at(-1)!.some(({ permit: { lane } }) => lane === laneOf(900)));
   goOn();
-});
-
-Deno.test("a test that fails while batches are held up ends", async () => {
-  const books = await openSettlingBooks();
-  holdUp(books);
-  await books.use(ANNA, laneOf(1), 1);
-  books.settlement.settleDue();
-  await until(() => books.batches.length === 1);
-  await books[Symbol.asyncDispose]();
 });
 
 Deno.test("what a row is worth follows the price of gas when nothing is due", async () => {
