@@ -1,5 +1,5 @@
 /** Requests and answers of the provider as tests have them: made of, and made into, the web's. */
-import { streamSource } from "../lib/byte_source.ts";
+import { type ByteSource, streamSource } from "../lib/byte_source.ts";
 import { Fields } from "../lib/provider/http/fields.ts";
 import type { HeaderField } from "../lib/provider/http/header_rules.ts";
 import type { Answer, AnswerStream, HttpRequest, Sender } from "../lib/provider/http/request.ts";
@@ -26,7 +26,7 @@ export function requestOf(url: URL | string, asked: AskedRequest = {}): HttpRequ
   signal?.addEventListener("abort", () => onGone?.(), { once: true });
   const body = asked.body === undefined || asked.body === null
     ? null
-    : streamSource(new Response(asked.body).body!);
+    : copied(streamSource(new Response(asked.body).body!));
   return {
     method,
     path: pathname,
@@ -42,6 +42,14 @@ export function requestOf(url: URL | string, asked: AskedRequest = {}): HttpRequ
       if (signal?.aborted) callback?.();
       else onGone = callback;
     },
+  };
+}
+
+/** Chunks that are the reader's alone, as a listener's: the provider frees those it has sent. */
+function copied(source: ByteSource): ByteSource {
+  return {
+    read: async () => (await source.read())?.slice() ?? null,
+    cancel: () => source.cancel(),
   };
 }
 

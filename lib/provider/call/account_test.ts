@@ -127,12 +127,8 @@ Deno.test("what fails at the program is charged, what fails at us is not", async
 });
 
 Deno.test("a program has worked on a body until it was too much, and is paid for that", async () => {
-  const chunkBytes = 1 << 20;
-  // Each its own: the provider frees what it has passed on.
-  const chunks = Array.from(
-    { length: REQUEST_BYTES / chunkBytes + 1 },
-    () => new Uint8Array(chunkBytes),
-  );
+  const chunk = new Uint8Array(1 << 20);
+  const chunks = Array.from({ length: REQUEST_BYTES / chunk.length + 1 }, () => chunk);
   const call = { method: "POST", body: ReadableStream.from(chunks) };
   const ending = { error: failed("body_too_large") };
   const play = (run: PlayedRun) => run.killed;
