@@ -96,6 +96,8 @@ const LONG = [
   "tests/run_servers_test.ts",
   "tests/x402/credits_scheme_test.ts",
 ];
+/** Runs tests of many files in one process. */
+const TOGETHER = "tools/together.ts";
 /** Has the properties of a test try the cases that the seed in the environment says. */
 const SEEDING = "worlds/property_seed.ts";
 /** They want a thousand packages that nothing else here needs, and have a task of their own. */
@@ -105,7 +107,8 @@ const UNIT_PARTS = 16;
 
 const gate = (stage: string, ...args: string[]): Job => ({ stage, args, summary: null });
 
-const tests = (stage: string, ...files: string[]): Job => ({
+/** @param asked what `deno test` is to run */
+const tests = (stage: string, ...asked: string[]): Job => ({
   stage,
   args: [
     "test",
@@ -113,7 +116,7 @@ const tests = (stage: string, ...files: string[]): Job => ({
     "--frozen",
     `--preload=${SEEDING}`,
     ...PERMISSIONS_OF_TESTS,
-    ...files,
+    ...asked,
   ],
   summary: DENO_SUMMARY,
   isScratching: true,
@@ -152,7 +155,7 @@ export function planOf(files: readonly string[]): Plan {
       CONTRACTS,
       ...mix(
         endToEnd.map((path) => [tests("end to end", path)]),
-        deal(unit, UNIT_PARTS).map((part) => [tests("unit", ...part)]),
+        deal(unit, UNIT_PARTS).map((part) => [tests("unit", TOGETHER, "--", ...part)]),
       ),
     ],
     alone: [],
