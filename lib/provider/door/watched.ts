@@ -66,7 +66,11 @@ function watched(parts: WatchedParts): Watched {
       ...payments.tally.figures(),
       behindSeconds: payments.settlement.behindSeconds(),
     }),
-    ledger: () => ({ entries: ledger.store.entries(), syncs: ledger.store.syncs }),
+    ledger: () => ({
+      entries: ledger.store.entries(),
+      syncs: ledger.store.syncs,
+      ...ledger.store.upkeep(),
+    }),
     rpc: chain.usage,
     chainAgeMs: () => follower.ageMs(),
     endpoints: () => chain.endpoints(),

@@ -69,6 +69,8 @@ export interface Store {
    * @param low the row up to which a start needs none
    */
   maintain(low: number): Promise<void>;
+  /** What the archive takes, and whether the last of these rounds failed. */
+  upkeep(): { archiveBytes: number; isFailing: boolean };
   /** Ends that for good, so that `close` has no slice to wait for. */
   stopUpkeep(): Promise<void>;
   /** @param isLeft another process goes on with it, and has read what there is */
@@ -145,6 +147,10 @@ export async function openStore(
     low: () => markIn(table.database).low,
     checkpoint: () => checkpoints.run(),
     maintain: (low) => maintenance.round(low),
+    upkeep: () => ({
+      archiveBytes: maintenance.archiveBytes,
+      isFailing: maintenance.isFailing,
+    }),
     stopUpkeep: () => maintenance.stop(),
     async close(isLeft = false) {
       await maintenance.stop();

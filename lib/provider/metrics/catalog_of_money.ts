@@ -100,6 +100,16 @@ export const MONEY_METRICS = {
     type: "gauge",
     help: "Entries of the ledger's journal.",
   },
+  khachapuri_ledger_archive_bytes: {
+    type: "gauge",
+    help: "What the journal's archive takes of the disk.",
+    advice: "`provider.ledger` says how much it may, and what goes then.",
+  },
+  khachapuri_ledger_upkeep_failing: {
+    type: "gauge",
+    help: "Whether the journal could not be indexed and archived when it was tried last: 1, else 0.",
+    advice: 'The log says why, with "the journal was not tended": most often the disk is full.',
+  },
   khachapuri_ledger_sync_seconds: {
     type: "histogram",
     bounds: SYNC_SECONDS,

@@ -75,6 +75,16 @@ export interface RpcWatched {
   readonly seconds: Distribution;
 }
 
+export interface LedgerWatched {
+  /** Of its journal. */
+  readonly entries: number;
+  /** How long the disk took for them, seconds. */
+  readonly syncs: Distribution;
+  readonly archiveBytes: number;
+  /** Its journal is not indexed and archived. */
+  readonly isFailing: boolean;
+}
+
 /** Where the gauges are read when somebody asks. Amounts are USDC base units. */
 export interface Watched {
   unsettledAmount(): bigint;
@@ -86,8 +96,7 @@ export interface Watched {
   outboxPending(): number;
   operator(): OperatorWatched;
   settlement(): SettlementWatched;
-  /** Entries of the ledger's journal, and how long the disk took for them, seconds. */
-  ledger(): { entries: number; syncs: Distribution };
+  ledger(): LedgerWatched;
   rpc: RpcWatched;
   chainAgeMs(): number;
   endpoints(): readonly { state: "up" | "resting"; disagreements: number }[];
@@ -181,6 +190,8 @@ function moneyMetrics(watched: Watched): Metric[] {
     ),
     numberOf("khachapuri_charged_elsewhere_credits", () => watched.chargedElsewhere()),
     numberOf("khachapuri_ledger_entries", () => watched.ledger().entries),
+    numberOf("khachapuri_ledger_archive_bytes", () => watched.ledger().archiveBytes),
+    numberOf("khachapuri_ledger_upkeep_failing", () => Number(watched.ledger().isFailing)),
     samplesOf("khachapuri_ledger_sync_seconds", () => distributed(watched.ledger().syncs)),
   ];
 }

@@ -40,7 +40,12 @@ function watched(changes: Partial<Watched> = {}): Watched {
       behindSeconds: 27,
       gasSpent: 28n,
     }),
-    ledger: () => ({ entries: 29, syncs: new Distribution([1]) }),
+    ledger: () => ({
+      entries: 29,
+      syncs: new Distribution([1]),
+      archiveBytes: 4_096,
+      isFailing: true,
+    }),
     rpc: {
       requests: () => [{ method: "eth_call", outcome: "failed", count: 30 }],
       seconds: new Distribution([1]),
@@ -92,6 +97,8 @@ const GAUGES = {
   khachapuri_settlement_behind_seconds: 27,
   khachapuri_operator_gas_spent_wei_total: 28,
   khachapuri_ledger_entries: 29,
+  khachapuri_ledger_archive_bytes: 4_096,
+  khachapuri_ledger_upkeep_failing: 1,
   khachapuri_slots: 31,
   khachapuri_calls_queued: 32,
   khachapuri_calls_waiting: 32,

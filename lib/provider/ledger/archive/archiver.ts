@@ -63,6 +63,11 @@ export class Archiver {
     this.#dir = archiveDir(path);
   }
 
+  /** What its segments take. */
+  get bytes(): number {
+    return bytesOf(this.database, "rows") + bytesOf(this.database, "receipts");
+  }
+
   /**
    * Brings the archive to what the policy says.
    * @param low the row up to which a start needs none
@@ -221,8 +226,7 @@ export class Archiver {
 
   /** The oldest segment of a kind that together take more than so many bytes; null: they do not. */
   #beyond(kind: SegmentKind, bytes: number): Segment | null {
-    const sum = prepared(this.database, "SELECT sum(bytes) AS bytes FROM segments WHERE kind = ?");
-    if (Number(sum.get(kind)!.bytes ?? 0) <= bytes) return null;
+    if (bytesOf(this.database, kind) <= bytes) return null;
     return segmentAfter(this.database, this.#dir, 0, kind);
   }
 
@@ -291,6 +295,11 @@ export class Archiver {
       if (isFile && !named.has(name)) await Deno.remove(join(this.#dir, name));
     }
   }
+}
+
+function bytesOf(database: DatabaseSync, kind: SegmentKind): number {
+  const sum = prepared(database, "SELECT sum(bytes) AS bytes FROM segments WHERE kind = ?");
+  return Number(sum.get(kind)!.bytes ?? 0);
 }
 
 /** The oldest segment of a kind that has rows behind the row `after`; null: there is none. */

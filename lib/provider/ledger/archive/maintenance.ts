@@ -42,6 +42,7 @@ export class Maintenance {
   readonly #archiver: Archiver;
   readonly #parties = new KnownParties();
   #low = 0;
+  #isFailing = false;
   #round: Promise<void> | null = null;
   readonly #end = new AbortController();
 
@@ -57,9 +58,22 @@ export class Maintenance {
    */
   round(low: number): Promise<void> {
     this.#low = Math.max(this.#low, low);
-    return this.#round ??= this.#work().catch((error) => {
-      if (!(error instanceof Stopped)) this.options.onTrouble?.(error);
+    return this.#round ??= this.#work().then(() => {
+      this.#isFailing = false;
+    }, (error) => {
+      if (error instanceof Stopped) return;
+      this.#isFailing = true;
+      this.options.onTrouble?.(error);
     }).finally(() => this.#round = null);
+  }
+
+  /** Whether the last round ended early by a fault. */
+  get isFailing(): boolean {
+    return this.#isFailing;
+  }
+
+  get archiveBytes(): number {
+    return this.#archiver.bytes;
   }
 
   /** The row of the charge that ended a reservation, in the archive, if it has a receipt. */

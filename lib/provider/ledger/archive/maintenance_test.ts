@@ -151,6 +151,31 @@ Deno.test("a crash at any step loses nothing, has nothing twice and leaves no fi
     journal.close();
   }));
 
+Deno.test("a round that fails is told until one succeeds, and what the archive takes is known", () =>
+  inFolder(async (dir) => {
+    const journal = await LongJournal.open(`${dir}/ledger.db`);
+    journal.write(next(entriesOf(seededRandom("archive trouble"), CUSTOMERS), 200));
+    // Where a folder is to be.
+    await Deno.writeTextFile(archiveDir(journal.path), "");
+    const troubles: unknown[] = [];
+    const onTrouble = (error: unknown) => troubles.push(error);
+    const maintenance = journal.maintenance({ policy: KEEP_ALL, onTrouble });
+    const round = () => maintenance.round(journal.table.newest());
+    await round();
+    assert.deepEqual([troubles.length, maintenance.isFailing], [1, true]);
+    assert.equal(maintenance.archiveBytes, 0);
+    await Deno.remove(archiveDir(journal.path));
+    await round();
+    assert.deepEqual([troubles.length, maintenance.isFailing], [1, false]);
+    let bytes = 0;
+    for await (const { name } of Deno.readDir(archiveDir(journal.path))) {
+      bytes += (await Deno.stat(join(archiveDir(journal.path), name))).size;
+    }
+    assert.ok(bytes > 0);
+    assert.equal(maintenance.archiveBytes, bytes);
+    journal.close();
+  }));
+
 Deno.test("a reader that takes its time sees each row once, while rows move beneath it", () =>
   inFolder(async (dir) => {
     const random = seededRandom("archive readers");
