@@ -107,7 +107,8 @@ export const MONEY_METRICS = {
   },
   khachapuri_ledger_upkeep_failing: {
     type: "gauge",
-    help: "Whether the journal could not be indexed and archived when it was tried last: 1, else 0.",
+    help:
+      "Whether the journal could not be indexed and archived when it was tried last: 1, else 0.",
     advice: 'The log says why, with "the journal was not tended": most often the disk is full.',
   },
   khachapuri_ledger_sync_seconds: {
