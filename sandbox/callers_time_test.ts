@@ -90,8 +90,9 @@ eachLauncher(
 eachLauncher(
   "who sleeps with a part of a widened pipe printed, and not taken, is out of time",
   async (launcher) => {
-    // All that may be under way, and of what the pipe holds then less than a half.
-    const script = "head -c 620000 /dev/zero; sleep 30";
+    // All that may be under way, and of what the pipe holds then less than a half. Written at once,
+    // as a pipe is widened where more than its half is found in it.
+    const script = "dd if=/dev/zero bs=620000 count=1 status=none; sleep 30";
     const takeNothing = async (run: Run) => {
       await Promise.race([run.record, pause(6_000)]);
       await slowly(0)(run);
