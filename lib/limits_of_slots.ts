@@ -22,8 +22,11 @@ export function slotsFor(
   return Math.min(SLOTS_MOST, Math.max(SLOTS_LEAST, fitting));
 }
 
-/** Calls that wait for a slot, one owner's 1,024 at most: some 0.1 MB each with their socket. */
-export const CALLS_WAITING_MAX = 1_280;
+/**
+ * Calls that wait for a slot, one owner's 1,280 at most, and 1,024 at most of those that it pays
+ * itself: some 0.1 MB each with their socket.
+ */
+export const CALLS_WAITING_MAX = 1_600;
 /** Of those of one owner, that one payer pays for itself: others find room beside it. */
 export const PAYER_CALLS_WAITING_MAX = 512;
 /** A call waits so long at most, ms: by then its caller would rather try again. */

@@ -25,7 +25,9 @@ import {
   type RefusalReason,
   type Turn,
 } from "./parties.ts";
-import { Contest, leavesRoom } from "./slot_share.ts";
+import { RunPace } from "./run_pace.ts";
+import { type Caller, type Forecast, forecastOf } from "./slot_forecast.ts";
+import { Contest, leavesRoom, roomLeft } from "./slot_share.ts";
 
 export interface QueueBounds {
   readonly slots: number;
@@ -39,6 +41,9 @@ export interface QueueBounds {
   readonly retryMsMax: number;
 }
 
+/** That a deployment lacks a slot is noted no more often than so, ms. */
+const LACK_NOTED_MS = 250;
+
 /** An owner that had more than the others is passed over for no more than a second of all slots. */
 const LEAD_MS_PER_SLOT = 1_000;
 
@@ -48,6 +53,8 @@ export class FairQueue {
   #order = 0;
   /** Owners with calls or runs. */
   #active = 0;
+  /** Of all runs. */
+  readonly #pace = new RunPace();
   readonly #contest = new Contest();
   readonly #ready = new Heap<Owner>((one, other) => {
     return (one.share.compare(other.share) || one.order - other.order) < 0;
@@ -96,8 +103,11 @@ export class FairQueue {
     const { owner } = gate;
     const payer = payerOf(owner, about.payer);
     const isFree = this.#hasSlotFor(gate);
-    const refusal = isFree ? null : this.#whyNotWait(gate, payer, now);
-    if (refusal) return refusal;
+    const refusal = isFree ? null : this.#whyNotWait(gate, payer, now, true);
+    if (refusal) {
+      if (gate.isOpen()) gate.lackedAt = now;
+      return refusal;
+    }
     if (owner.users === 0) this.#active += 1;
     const turn = newTurn(gate, payer, this.#order++);
     for (const user of [gate, owner, payer]) user.users += 1;
@@ -106,10 +116,15 @@ export class FairQueue {
     return turn;
   }
 
-  /** Why a call would be refused, as far as it is known before who pays; null: it would not. */
-  refusalOf(about: Omit<CallOf, "payer">, now: number): Refusal | null {
+  /**
+   * Why a call would be refused whose payer has not shown yet that it is one, or can pay; null: it
+   * would not, or is to be asked for once it has. Only then do others leave a slot to it.
+   */
+  refusalOf(about: CallOf, now: number): Refusal | null {
     const gate = this.#parties.gateOf(about);
-    return this.#hasSlotFor(gate) ? null : this.#whyNotWait(gate, null, now);
+    if (this.#hasSlotFor(gate)) return null;
+    if (gate.isOpen() && !gate.lacksSlot(now - LACK_NOTED_MS)) return null;
+    return this.#whyNotWait(gate, gate.owner.payers.get(about.payer), now, about.payer === null);
   }
 
   /** It waits or runs no more; does nothing to one that does neither. */
@@ -167,9 +182,10 @@ export class FairQueue {
   }
 
   #giveUp(turn: Turn, now: number): void {
-    const { gate, settle } = turn;
+    const { gate, payer, settle } = turn;
     this.leave(turn, now);
-    settle?.(this.#refusal("late", gate, now));
+    if (gate.isOpen()) gate.lackedAt = now;
+    settle?.(this.#refusal("late", { gate, payer }, now, true));
   }
 
   #hasSlotFor(gate: Gate): boolean {
@@ -221,8 +237,7 @@ export class FairQueue {
     const wasReady = this.#lift(owner, payer);
     turn.charges = { owner: owner.share.take(), payer: payer.share.take() };
     this.#lower(owner, payer, wasReady);
-    owner.pace.began(now);
-    gate.pace.began(now);
+    for (const pace of [this.#pace, owner.pace, gate.pace]) pace.began(now);
     this.#busy += 1;
     turn.state = "running";
     turn.since = now;
@@ -235,8 +250,7 @@ export class FairQueue {
     owner.share.giveBack(charges.owner, now - since);
     payer.share.giveBack(charges.payer, now - since);
     this.#lower(owner, payer, wasReady);
-    owner.pace.ended(since, now);
-    gate.pace.ended(since, now);
+    for (const pace of [this.#pace, owner.pace, gate.pace]) pace.ended(since, now);
     this.#busy -= 1;
     if (gate.waiting > 0) this.#regate(gate);
   }
@@ -247,6 +261,7 @@ export class FairQueue {
     if (gate.isOpen()) gate.lackedAt = now;
     if (owner.waiting === 0) owner.contest.begin();
     if (payer.waiting === 0) {
+      owner.payersWaiting += 1;
       payer.share.enter();
       const next = gate.lines.first() ?? owner.open.first()?.lines.first();
       if (next) payer.share.catchUp(next.payer.share);
@@ -275,6 +290,7 @@ export class FairQueue {
     else payer.lines.delete(gate);
     this.#waiting.delete(turn);
     for (const crowd of [gate, owner, payer]) crowd.waiting -= 1;
+    if (payer.waiting === 0) owner.payersWaiting -= 1;
     this.#regate(gate);
   }
 
@@ -334,40 +350,47 @@ export class FairQueue {
     this.#joinReady(owner);
   }
 
-  #whyNotWait(gate: Gate, payer: Payer | null, now: number): Refusal | null {
+  /** @param isNoted whether it counts on the call to come back when it was told to */
+  #whyNotWait(
+    gate: Gate,
+    payer: Payer | undefined,
+    now: number,
+    isNoted: boolean,
+  ): Refusal | null {
     const { waitingMax, payerWaitingMax, waitMs } = this.bounds;
-    const { ownMs, slotMs } = this.#forecast(gate, now);
-    if (Math.max(ownMs, slotMs) > waitMs) return this.#refusal("slow", gate, now);
-    const hasRoom = leavesRoom(gate.owner.waiting, waitingMax - this.waiting);
-    const isPayersMost = payer?.isOther === true && payer.waiting >= payerWaitingMax;
-    return hasRoom && !isPayersMost ? null : this.#refusal("full", gate, now);
+    const caller = { gate, payer };
+    const { ownMs, slotMs } = this.#forecast(caller, now);
+    if (Math.max(ownMs, slotMs) > waitMs) return this.#refusal("slow", caller, now, isNoted);
+    const room = roomLeft(gate.owner.waiting, waitingMax - this.waiting);
+    const waiting = payer?.waiting ?? 0;
+    const isPayersMost = payer?.isOther === true && waiting >= payerWaitingMax;
+    if (!isPayersMost && leavesRoom(waiting, room)) return null;
+    return this.#refusal("full", caller, now, isNoted);
   }
 
   /** Counts on those to come back who were told so before. */
-  #refusal(reason: RefusalReason, gate: Gate, now: number): Refusal {
-    const { ownMs, slotMs, isOwnLimit, stepMs } = this.#forecast(gate, now);
-    if (gate.isOpen()) gate.lackedAt = now;
-    const { retryMsMax } = this.bounds;
-    const at = Math.max(now + Math.max(ownMs, slotMs), gate.expectedAt + stepMs);
-    gate.expectedAt = Math.min(at, now + retryMsMax);
-    return { reason, isOwnLimit, retryMs: gate.expectedAt - now };
+  #refusal(reason: RefusalReason, caller: Caller, now: number, isNoted: boolean): Refusal {
+    const { ownMs, slotMs, isOwnLimit, stepMs } = this.#forecast(caller, now);
+    const { gate, payer } = caller;
+    const before = payer?.isOther ? payer : gate;
+    const known = isNoted || before === payer ? before.expectedAt : 0;
+    const at = Math.max(now + Math.max(ownMs, slotMs), known + stepMs);
+    const expectedAt = Math.min(at, now + this.bounds.retryMsMax);
+    if (isNoted) before.expectedAt = expectedAt;
+    return { reason, isOwnLimit, retryMs: expectedAt - now };
   }
 
-  /** When one more call would have a slot, and from then on one after the other; ms. */
-  #forecast(gate: Gate, now: number) {
-    const { owner, concurrency } = gate;
-    const { slots } = this.bounds;
-    const { held } = owner.share;
-    const isOpen = gate.isOpen();
-    const atATime = Math.max(1, held, this.#active > 1 ? Math.floor(slots / this.#active) : 0);
-    const before = owner.waiting - owner.limited;
-    const ownMs = isOpen ? 0 : gate.pace.untilEnded(gate.waiting + 1, concurrency, now);
-    const slotMs = this.hasRoomFor(gate) ? 0 : owner.pace.untilEnded(before + 1, atATime, now);
-    const isOwnLimit = !isOpen && ownMs >= slotMs;
-    const stepMs = isOwnLimit
-      ? gate.pace.runMs(now) / concurrency
-      : owner.pace.runMs(now) / atATime;
-    return { ownMs, slotMs, isOwnLimit, stepMs };
+  #forecast(caller: Caller, now: number): Forecast {
+    const isNew = caller.gate.owner.users === 0;
+    const around = {
+      slots: this.bounds.slots,
+      busy: this.#busy,
+      active: this.#active + (isNew ? 1 : 0),
+      ready: this.#ready.size,
+      pace: this.#pace,
+      hasSlot: this.hasRoomFor(caller.gate),
+    };
+    return forecastOf(caller, around, now);
   }
 }
 

@@ -1,115 +1,13 @@
 /** Histories of a queue on a clock that is played: what holds after each step, and in the end. */
 import assert from "node:assert/strict";
+import { BOUNDS, flood, plainly, type Played, QueueWorld } from "../../../worlds/queue.ts";
 import { type Random, randomOf } from "../../../worlds/random.ts";
-import { Heap, type Heaped } from "../../heap.ts";
-import { FairQueue, type QueueBounds } from "./fair_queue.ts";
-import type { CallOf, Refusal, Turn } from "./parties.ts";
+import { Heap } from "../../heap.ts";
+import { FairQueue } from "./fair_queue.ts";
+import type { CallOf, Turn } from "./parties.ts";
 import { leavesRoom } from "./slot_share.ts";
 
-const BOUNDS: QueueBounds = {
-  slots: 16,
-  waitingMax: 200,
-  payerWaitingMax: 60,
-  waitMs: 5_000,
-  retryMsMax: 60_000,
-};
-
 const SEEDS = 1_000;
-
-/** A call of a history. */
-interface Played {
-  readonly about: CallOf;
-  readonly turn: Turn;
-  readonly askedAt: number;
-  begunAt: number | null;
-  refusal: Refusal | null;
-}
-
-interface Due extends Heaped {
-  readonly at: number;
-  readonly order: number;
-  readonly then: () => void;
-}
-
-/** A queue whose runs end by themselves. */
-class World {
-  now = 0;
-  readonly queue: FairQueue;
-  readonly played: Played[] = [];
-  readonly refused: { about: CallOf; refusal: Refusal; at: number }[] = [];
-  #order = 0;
-  /** When somebody may have waited for too long. */
-  #expireAt = Infinity;
-  readonly #due = new Heap<Due>((one, other) => (one.at - other.at || one.order - other.order) < 0);
-
-  constructor(readonly bounds: QueueBounds = BOUNDS) {
-    this.queue = new FairQueue(bounds);
-  }
-
-  /** @param runMs how long it runs once it does; null: until it is ended */
-  ask(about: CallOf, runMs: number | null, over: () => void = () => {}): Played | null {
-    const turn = this.queue.ask(about, this.now);
-    if ("reason" in turn) {
-      this.refused.push({ about, refusal: turn, at: this.now });
-      return null;
-    }
-    const played: Played = { about, turn, askedAt: this.now, begunAt: null, refusal: null };
-    this.played.push(played);
-    const begin = () => {
-      played.begunAt = this.now;
-      if (runMs === null) return;
-      this.after(runMs, () => {
-        this.queue.leave(turn, this.now);
-        over();
-      });
-    };
-    turn.settle = (refusal) => {
-      turn.settle = null;
-      played.refusal = refusal;
-      if (refusal) this.after(0, over);
-      else begin();
-    };
-    if (turn.state === "running") begin();
-    else this.#expireAt = Math.min(this.#expireAt, this.now + this.bounds.waitMs);
-    return played;
-  }
-
-  comeBack(turn: Turn): void {
-    this.queue.comeBack(turn, this.now);
-    this.#expireAt = Math.min(this.#expireAt, this.now + this.bounds.waitMs);
-  }
-
-  after(ms: number, then: () => void): void {
-    this.#due.add({ at: this.now + ms, order: this.#order++, then, heapAt: -1 });
-  }
-
-  /** Lets time pass, with whatever is due meanwhile. */
-  until(end: number): void {
-    for (;;) {
-      const due = this.#due.first();
-      const at = Math.min(due?.at ?? Infinity, this.#expireAt);
-      if (at > end) break;
-      this.now = Math.max(this.now, at);
-      if (this.now >= this.#expireAt) this.#expireAt = this.now + this.queue.expire(this.now);
-      else if (due) {
-        this.#due.remove(due);
-        due.then();
-      }
-    }
-    this.now = end;
-  }
-
-  /** Of an owner's runs between two times. */
-  slotTime(owner: string, from: number, to: number, runMs: (played: Played) => number): number {
-    let sum = 0;
-    for (const played of this.played) {
-      if (played.about.owner !== owner || played.begunAt === null) continue;
-      const end = Math.min(to, played.begunAt + runMs(played));
-      sum += Math.max(0, end - Math.max(from, played.begunAt));
-    }
-    return sum;
-  }
-}
 
 function callOf(random: Random): CallOf {
   const owner = `owner ${random.between(1, 4)}`;
@@ -123,7 +21,7 @@ function callOf(random: Random): CallOf {
 }
 
 /** What holds at any time, whatever happened. */
-function assertSound({ queue, played, bounds, now }: World): void {
+function assertSound({ queue, played, bounds, now }: QueueWorld): void {
   const running = played.filter(({ turn }) => turn.state === "running");
   const waiting = played.filter(({ turn }) => turn.state === "waiting");
   const returning = played.filter(({ turn }) => turn.state === "returning");
@@ -164,7 +62,7 @@ function assertSound({ queue, played, bounds, now }: World): void {
 Deno.test("whatever happens, slots are used and limits kept, and what leaves is gone", () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
     const random = randomOf(seed);
-    const world = new World({ ...BOUNDS, slots: random.between(1, 9), waitingMax: 30 });
+    const world = new QueueWorld({ ...BOUNDS, slots: random.between(1, 9), waitingMax: 30 });
     for (let step = 0; step < 60; step++) {
       const live = world.played.filter(({ turn }) => turn.state !== "over");
       const one = live.length > 0 ? random.pick(live) : null;
@@ -189,7 +87,7 @@ Deno.test("whatever happens, slots are used and limits kept, and what leaves is 
 Deno.test("no owner takes a slot beyond half of them while another's call could have it", () => {
   for (let seed = 1; seed <= SEEDS / 4; seed++) {
     const random = randomOf(seed);
-    const world = new World({ ...BOUNDS, slots: random.between(2, 24) });
+    const world = new QueueWorld({ ...BOUNDS, slots: random.between(2, 24) });
     const half = Math.ceil(world.bounds.slots / 2);
     for (let step = 0; step < 80; step++) {
       const live = world.played.filter(({ turn }) => turn.state !== "over");
@@ -210,26 +108,11 @@ Deno.test("no owner takes a slot beyond half of them while another's call could 
   }
 });
 
-/** Runs of an owner that always wants more, from now on. */
-function flood(world: World, about: CallOf, callers: number, runMs: () => number): void {
-  const again = () => {
-    if (world.ask(about, runMs(), again) === null) world.after(1_000, again);
-  };
-  for (let caller = 0; caller < callers; caller++) again();
-}
-
-const plainly = (owner: string, payer: string | null = null): CallOf => ({
-  owner,
-  payer,
-  deployment: `${owner}:1`,
-  concurrency: 4_096,
-});
-
 Deno.test("owners that want all get as much slot-time as each other, but for a run", () => {
   for (let seed = 1; seed <= 60; seed++) {
     const random = randomOf(seed);
     const slots = random.between(1, 12);
-    const world = new World({ ...BOUNDS, slots, waitMs: Infinity, waitingMax: 1e6 });
+    const world = new QueueWorld({ ...BOUNDS, slots, waitMs: Infinity, waitingMax: 1e6 });
     const owners = Array.from({ length: random.between(2, 6) }, (_, at) => ({
       key: `owner ${at}`,
       runMs: random.pick([10, 50, 300, 1_000]),
@@ -247,7 +130,7 @@ Deno.test("payers of an owner share its slots, and none of them another owner's"
   for (let seed = 1; seed <= 20; seed++) {
     const random = randomOf(seed);
     const slots = random.between(4, 12);
-    const world = new World({ ...BOUNDS, slots, waitMs: Infinity, waitingMax: 1e6 });
+    const world = new QueueWorld({ ...BOUNDS, slots, waitMs: Infinity, waitingMax: 1e6 });
     const runMs = { long: 1_000, short: 20, other: random.pick([20, 1_000]) };
     flood(world, plainly("owner", "long"), 2 * slots, () => runMs.long);
     flood(world, plainly("owner", "short"), 2 * slots, () => runMs.short);
@@ -270,7 +153,7 @@ Deno.test("payers of an owner share its slots, and none of them another owner's"
 Deno.test("a single caller has a slot at once, whatever one other owner asks for", () => {
   for (const runMs of [10, 1_000, 10_000]) {
     for (const callers of [64, 128, 1_024]) {
-      const world = new World({ ...BOUNDS, slots: 64, waitingMax: 1_280 });
+      const world = new QueueWorld({ ...BOUNDS, slots: 64, waitingMax: 1_280 });
       flood(world, plainly("greedy"), callers, () => runMs);
       let asked = 0;
       const politely = () => {
@@ -286,7 +169,7 @@ Deno.test("a single caller has a slot at once, whatever one other owner asks for
 });
 
 Deno.test("long runs starve no short ones, of however many owners there are", () => {
-  const world = new World({ ...BOUNDS, slots: 4, waitMs: 10_000 });
+  const world = new QueueWorld({ ...BOUNDS, slots: 4, waitMs: 10_000 });
   for (let at = 0; at < 8; at++) flood(world, plainly(`long ${at}`), 8, () => 2_000);
   for (let at = 0; at < 8; at++) flood(world, plainly(`short ${at}`), 8, () => 20);
   world.until(60_000);
@@ -331,7 +214,7 @@ Deno.test("who comes back when it was told to has a slot, nearly always", () => 
   for (let seed = 1; seed <= 300; seed++) {
     const random = randomOf(seed);
     const slots = random.between(4, 64);
-    const world = new World({ ...BOUNDS, slots, waitingMax: 100 });
+    const world = new QueueWorld({ ...BOUNDS, slots, waitingMax: 100 });
     const runMs = random.pick([200, 1_000, 5_000, 10_000]);
     const concurrency = random.pick([1, 3, 8, 64]);
     const about = { ...plainly("owner"), concurrency };
@@ -358,4 +241,68 @@ Deno.test("who comes back when it was told to has a slot, nearly always", () => 
   const served = came.filter((played) => played !== null && played.begunAt !== null).length;
   assert.ok(came.length > 1_000, `${came.length} came back`);
   assert.ok(served >= 0.95 * came.length, `${served} of ${came.length} that came back`);
+});
+
+/** As the provider has them. */
+const PATIENT = { ...BOUNDS, slots: 64, waitingMax: 1_600, payerWaitingMax: 512, waitMs: 3_000 };
+
+/** Calls again and again, also where that is refused: after the time that it is told, or sooner. */
+function insist(
+  world: QueueWorld,
+  about: CallOf,
+  { runMs, backMs }: { runMs: () => number; backMs: (retryMs: number) => number },
+): void {
+  const again = () => {
+    const played = world.ask(about, runMs(), () => world.after(1, again));
+    if (!played) world.after(backMs(world.refused.at(-1)!.refusal.retryMs), again);
+  };
+  again();
+}
+
+const runsOf = ({ played }: QueueWorld, is: (about: CallOf) => boolean) =>
+  played.filter(({ about, begunAt }) => begunAt !== null && is(about)).length;
+
+Deno.test("who pays itself has its part of a deployment, however many call at the owner's cost", () => {
+  for (const strangers of [16, 64, 128]) {
+    for (const isTold of [true, false]) {
+      const random = randomOf(strangers);
+      const world = new QueueWorld(PATIENT);
+      const runMs = () => random.between(500, 1_500);
+      const of = (payer: string | null): CallOf => ({ ...plainly("owner", payer), concurrency: 8 });
+      for (let at = 0; at < strangers; at++) {
+        insist(world, of(null), { runMs, backMs: () => random.between(100, 300) });
+      }
+      const backMs = (retryMs: number) => isTold ? Math.max(1_000, retryMs) : 1_000;
+      world.after(5_000, () => {
+        for (let at = 0; at < 4; at++) insist(world, of("payer"), { runMs, backMs });
+      });
+      world.until(305_000);
+      // Four at a time, of a second each, for 300 s: its half of eight.
+      const runs = runsOf(world, ({ payer }) => payer === "payer");
+      assert.ok(runs > 850, `${runs} runs beside ${strangers} strangers`);
+    }
+  }
+});
+
+Deno.test("an owner with long runs has its part of the slots, however many have short ones", () => {
+  for (const owners of [4, 6, 8, 16]) {
+    const world = new QueueWorld({ ...PATIENT, slots: 16 });
+    const backMs = (retryMs: number) => Math.max(1_000, retryMs);
+    for (let each = 0; each < 8 * owners; each++) {
+      insist(world, plainly(`short ${each % owners}`), { runMs: () => 50, backMs });
+    }
+    insist(world, plainly("long"), { runMs: () => 15_000, backMs });
+    world.until(600_000);
+    const runs = runsOf(world, ({ owner }) => owner === "long");
+    assert.ok(runs >= 35, `${runs} runs beside ${owners} owners`);
+  }
+});
+
+Deno.test("a crowd that waits leaves places to whoever else pays", () => {
+  const world = new QueueWorld({ ...PATIENT, slots: 4, waitMs: Infinity });
+  while (world.ask(plainly("owner"), null) !== null) continue;
+  assert.equal(world.refused.at(-1)!.refusal.reason, "full");
+  assert.equal(world.queue.waiting, 1_024);
+  assert.ok(world.ask(plainly("owner", "payer"), null));
+  assert.ok(world.ask(plainly("another"), null));
 });

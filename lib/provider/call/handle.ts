@@ -53,7 +53,7 @@ const BODY_UNREAD = "unread";
 async function answerOnce(call: Call): Promise<Answer> {
   const { scheme, bill, arrival: { request, target } } = call;
   // Where it will be refused, it is so before a signature is checked or a body read.
-  call.parts.gate.slots.assertRoom(call.deployment);
+  call.parts.gate.slots.assertRoom(call.deployment, call.bill);
   const admission = await scheme.admit(bill);
   if (call.needsWholeBody()) {
     call.keepBody(await call.parts.gate.readBody(request.body, bill.payer, null));
@@ -69,7 +69,7 @@ async function answerUnderKey(call: Call, key: RequestKey): Promise<Answer> {
   let admission: unknown;
   // An answer that is kept is the payer's alone, and its permit may well be used up by now.
   const isKnown = await idempotency.isKnown(key);
-  if (!isKnown) call.parts.gate.slots.assertRoom(call.deployment);
+  if (!isKnown) call.parts.gate.slots.assertRoom(call.deployment, call.bill);
   if (isKnown) await scheme.prove(bill);
   else admission = await scheme.admit(bill);
   const body = await readBody(request.body, bill.payer, announced(request.fields));

@@ -78,6 +78,8 @@ export class Owner implements Heaped {
   waiting = 0;
   /** Of those the ones that wait for a limit of their deployment's own. */
   limited = 0;
+  /** Whose calls those that wait are. */
+  payersWaiting = 0;
   readonly share: SlotShare;
   readonly pace = new RunPace();
   readonly contest = new Contest();
@@ -101,6 +103,8 @@ export class Payer {
   readonly share: SlotShare;
   users = 0;
   waiting = 0;
+  /** When the last call of its own that was refused is expected back. */
+  expectedAt = 0;
   readonly lines = new Map<Gate, Line>();
 
   /** @param isOther than the owner */
@@ -120,7 +124,7 @@ export class Gate implements Heaped {
   limited = 0;
   /** When a call last found no slot for it; null: none did since one began. */
   lackedAt: number | null = null;
-  /** When the last one that was refused is expected back. */
+  /** When the last one at its owner's cost that was refused is expected back. */
   expectedAt = 0;
   readonly pace = new RunPace();
   readonly lines = new Heap<Line>(isBefore);

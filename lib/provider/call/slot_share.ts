@@ -88,3 +88,9 @@ export class SlotShare {
 export function leavesRoom(held: number, free: number): boolean {
   return free >= 1 && free - 1 >= Math.floor((held + 1) / 4);
 }
+
+/** How many more one may have by that, who has so many, while nobody else takes one. */
+export function roomLeft(held: number, free: number): number {
+  if (!leavesRoom(held, free)) return 0;
+  return Math.max(1, Math.floor((4 * free - held) / 5));
+}

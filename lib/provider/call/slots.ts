@@ -21,7 +21,7 @@ import type { SlotUsage } from "../metrics/slot_usage.ts";
 import type { Bill } from "../money/scheme.ts";
 import { FairQueue } from "./fair_queue.ts";
 import { hasToLeave } from "./fair_share.ts";
-import type { Gate, Refusal, Turn } from "./parties.ts";
+import type { CallOf, Gate, Refusal, Turn } from "./parties.ts";
 import { noSlot, shuttingDown, tooFast, wantedByOthers } from "./slot_refusals.ts";
 import { type OwnersRate, type Slot, type SlotDesk, TakenSlot } from "./taken_slot.ts";
 import { type Waiting, WaitingRoom } from "./waiting_room.ts";
@@ -102,11 +102,11 @@ export class Slots {
   }
 
   /**
-   * For a call before anything is done for it.
-   * @throws KhachapuriError as `take`, where there is no room to wait, whoever pays for it
+   * For a call before anything is done for it, also to find out whether who pays does.
+   * @throws KhachapuriError as `take`, where there is no room to wait
    */
-  assertRoom(deployment: Deployment): void {
-    const about = this.#about(deployment);
+  assertRoom(deployment: Deployment, bill: Pick<Bill, "source" | "payer">): void {
+    const about = this.#about(deployment, bill);
     const refusal = this.#queue.refusalOf(about, this.#clock.now());
     if (refusal) throw this.#refused(refusal, about.concurrency);
   }
@@ -121,7 +121,7 @@ export class Slots {
     const isOwners = bill.source === "owner";
     const rate = isOwners ? this.#rateOf(deployment) : null;
     rate?.take();
-    const about = { ...this.#about(deployment), payer: isOwners ? null : bill.payer };
+    const about = this.#about(deployment, bill);
     const turn = this.#queue.ask(about, this.#clock.now());
     if ("reason" in turn) {
       rate?.bucket.giveBack();
@@ -172,9 +172,17 @@ export class Slots {
     return noSlot(refusal, concurrency);
   }
 
-  #about({ spec: { owner, limits: { concurrency } }, spec }: Deployment) {
+  #about(
+    { spec: { owner, limits: { concurrency } }, spec }: Deployment,
+    { source, payer }: Pick<Bill, "source" | "payer">,
+  ): CallOf {
     const isPaying = this.options.isPaying?.(owner) ?? true;
-    return { owner: isPaying ? owner : STRANGERS, deployment: this.#keyOf(spec), concurrency };
+    return {
+      owner: isPaying ? owner : STRANGERS,
+      payer: source === "owner" ? null : payer,
+      deployment: this.#keyOf(spec),
+      concurrency,
+    };
   }
 
   /** Making it anew for each call would cost more than all else that is done here. */

@@ -168,12 +168,19 @@ Deno.test("where it would wait for too long a call is refused before anything is
   first.free();
   taken(slots, deployment, "caller");
   clock.advance(2_000);
-  const { code, retryAfterSeconds } = refusal(() => slots.assertRoom(deployment));
-  assert.deepEqual([code, retryAfterSeconds], ["rate_limited", 18]);
-  // Whoever is told next comes behind the one that was told before.
+  const told = (source: "owner" | "caller") => {
+    const { code, retryAfterSeconds } = refusal(() => slots.assertRoom(deployment, bill(source)));
+    assert.equal(code, "rate_limited");
+    return retryAfterSeconds;
+  };
+  // Whoever is told next comes behind the one that was told before, where the same pays.
+  assert.deepEqual([told("owner"), told("owner")], [18, 38]);
+  // Of a payer that may not be one nothing is noted.
+  assert.deepEqual([told("caller"), told("caller")], [18, 18]);
   const next = refusal(() => slots.take(deployment, bill("caller")));
-  assert.equal(next.retryAfterSeconds, 38);
-  slots.assertRoom(await deploymentWith({}));
+  assert.equal(next.retryAfterSeconds, 18);
+  assert.equal(told("caller"), 38);
+  slots.assertRoom(await deploymentWith({}), bill("caller"));
 });
 
 Deno.test("owners that nobody paid a call for share as if they were one", async () => {
@@ -276,6 +283,21 @@ Deno.test("a call that was refused of late makes a run leave", async () => {
   await assert.rejects(wait, { code: "overloaded" });
   clock.advance(CREDIT_MS - 1);
   refusal(() => first.extend(CREDIT_MS));
+});
+
+Deno.test("no run leaves for a call that has not shown that it can pay", async () => {
+  const { clock, slots, runs: [first], wait } = await openFull("owner");
+  clock.advance(SLOT_WAIT_MS);
+  await assert.rejects(wait, { code: "overloaded" });
+  clock.advance(20_000);
+  const another = await deploymentWith({});
+  // It may go on to where it is asked for its money,
+  for (let time = 0; time < 3; time++) slots.assertRoom(another, bill("owner"));
+  first.extend(CREDIT_MS);
+  // and once it has shown it, it finds no slot, and none before its money is asked for.
+  assert.equal(refusal(() => slots.take(another, bill("owner"))).code, "overloaded");
+  assert.match(refusal(() => first.extend(CREDIT_MS)).shortMessage, /more than its share/);
+  assert.equal(refusal(() => slots.assertRoom(another, bill("owner"))).code, "overloaded");
 });
 
 Deno.test("a run that its caller pays for leaves for nobody", async () => {
