@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import type { ByteSource } from "../lib/byte_source.ts";
+import { pause } from "../lib/pause.ts";
 import type { RunRecord } from "./sandbox.ts";
 import type { EgressPolicy } from "./egress.ts";
 import { makeEtc } from "./etc.ts";
@@ -29,7 +31,7 @@ async function run(
   launcher: Way,
   egress: EgressPolicy,
   script: string,
-  memoryMb = limits.memoryMb,
+  { stdin = null, ...others }: Partial<typeof limits> & { stdin?: ByteSource | null } = {},
 ): Promise<Ran> {
   const dir = await Deno.makeTempDir();
   try {
@@ -38,10 +40,10 @@ async function run(
     await Deno.mkdir(program, { mode: 0o755 });
     await Deno.writeTextFile(`${program}/main`, `#!/bin/bash\n${script}\n`, { mode: 0o755 });
     const host = { ...launcher, runUid, etc: makeEtc(`${dir}/etc`) };
-    const policy = { programDir: program, limits: { ...limits, memoryMb }, egress };
+    const policy = { programDir: program, limits: { ...limits, ...others }, egress };
     const sandbox = await openByWay(host, policy);
     try {
-      const live = await sandbox.run({ argv: ["main"], env: {}, stdin: null });
+      const live = await sandbox.run({ argv: ["main"], env: {}, stdin });
       const stdout = await new Response(live.stdout()).text();
       const record = await live.record;
       return { stdout, stderr: new TextDecoder().decode(record.stderr), record };
@@ -73,6 +75,33 @@ eachWay("a program reaches the hosts that are listed, and what it used is told",
     receivedBytes: 10,
     unreached: [],
   });
+});
+
+/** A byte now and then, of a body that goes on for long. */
+function trickle(): ByteSource {
+  let left = 12;
+  return {
+    async read() {
+      if (left-- <= 0) return null;
+      await pause(500);
+      return new Uint8Array(1);
+    },
+    cancel: () => void (left = 0),
+  };
+}
+
+eachWay("who calls out waits in its own time, also while its caller sends slowly", async (l) => {
+  await using upstream = new Upstream();
+  const policy = { ...POLICY, overrides: { "api.test:80": upstream.address } };
+  const reads = "exec 4<&0; cat <&4 >/dev/null & sleep 4; echo done";
+  const limited = { timeoutMs: 1_500 };
+  const alone = await run(l, policy, reads, { ...limited, stdin: trickle() });
+  assert.deepEqual([alone.stdout, alone.record.limit], ["done\n", null]);
+  const calls = `${SAY}; say api.test 80 hello; ${reads}`;
+  await assert.rejects(run(l, policy, calls, { ...limited, stdin: trickle() }), {
+    code: "program_timeout",
+  });
+  assert.equal(upstream.accepted, 1);
 });
 
 eachWay("names that are not listed do not exist, and the record says which", async (l) => {
@@ -150,7 +179,7 @@ eachWay("what listens for a wildcard's names is no memory of the program's", asy
   const policy = { ...POLICY, hosts: ["*.wild.test:80"] };
   const script = `getent hosts $(seq -f x%g.wild.test 140) >/dev/null
     sleep 0.2; echo alive`;
-  const { stdout, record } = await run(l, policy, script, 12);
+  const { stdout, record } = await run(l, policy, script, { memoryMb: 12 });
   assert.equal(stdout, "alive\n", record.limit ?? "");
 });
 

@@ -27,9 +27,13 @@ static bool waits_to_read(const struct run *run) {
          pipe_holds(run->in) == 0;
 }
 
-static bool waits(const struct run *run) {
+/*
+ * Who has called out may wait for whom it called while some process of its own reads what hardly
+ * comes: a minute's answer of another service would cost the credit of a moment.
+ */
+static bool waits(const struct inside *inside, const struct run *run) {
   bool lives = run->busy && !run->dead && run->cause == CAUSE_NONE && !run->settings->listen;
-  return lives && (waits_to_print(run) || waits_to_read(run));
+  return lives && !inside->has_called && (waits_to_print(run) || waits_to_read(run));
 }
 
 /* What it has computed so far; without a cgroup as of the last look at its processes (watch.h). */
@@ -64,8 +68,8 @@ static void tell(struct run *run) {
   output_commit(FRAME_WAITED, run->index, sizeof payload);
 }
 
-static void look(struct run *run, uint64_t now) {
-  bool is_waiting = waits(run), is_late = run->deadline_ms * 1000 <= now;
+static void look(const struct inside *inside, struct run *run, uint64_t now) {
+  bool is_waiting = waits(inside, run), is_late = run->deadline_ms * 1000 <= now;
   uint64_t since = run->waits_since_us;
   if (since == 0) {
     if (is_waiting) run->waits_since_us = now;
@@ -90,7 +94,7 @@ void callers_time_look(struct inside *inside) {
     if (!run->busy || run->dead || run->settings->listen) continue;
     if (run->waits_since_us == 0 && run_may_print(run) && !run->command->has_stdin) continue;
     if (now == 0) now = now_us();
-    look(run, now);
+    look(inside, run, now);
   }
 }
 
