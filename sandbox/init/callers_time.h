@@ -1,8 +1,8 @@
 /*
  * Time in which a run waits for its caller: for room for what it prints, as its caller takes
  * nothing, or for what its caller has not sent. That is no time of the run's, whose deadline moves
- * on by it. Whoever computes meanwhile waits for nobody: processor time is the run's own always. And
- * where a run has called out, no wait in its sandbox is its caller's until all of them are over.
+ * on by it. Whoever computes meanwhile waits for nobody: processor time is the run's own always.
+ * And where a run has called out, no wait in its sandbox is its caller's until all are over.
  */
 #ifndef KHACHAPURI_CALLERS_TIME_H
 #define KHACHAPURI_CALLERS_TIME_H
