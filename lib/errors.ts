@@ -40,6 +40,7 @@ const CODES = {
   overloaded: { status: 503, exit: 7 },
   chain_unavailable: { status: 503, exit: 7 },
   chain_refused: { status: 502, exit: 5 },
+  database_unavailable: { status: 503, exit: 7 },
   ipfs_unavailable: { status: 503, exit: 7 },
   ipfs_mismatch: { status: 502, exit: 7 },
   sandbox_unavailable: { status: 503, exit: 7 },

@@ -37,6 +37,7 @@ const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   overloaded: "the provider is full; Retry-After says when",
   chain_unavailable: "the chain's RPC can't be reached or fails",
   chain_refused: "the contract refused; `reason` names its error",
+  database_unavailable: "the provider's PostgreSQL cannot be reached or takes no writes",
   ipfs_unavailable: "no gateway delivered the content",
   ipfs_mismatch: "a gateway delivered other bytes than the cid names",
   sandbox_unavailable: "programs can't be run safely on this machine now",

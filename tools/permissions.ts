@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 
-/** Environment variables that we read ourselves. */
+/** Environment variables that we read ourselves; PGAPPNAME is the database client's. */
 const OWN_VARIABLES = [
   "HOME",
   "KHACHAPURI_ATTENDANT",
@@ -18,6 +18,8 @@ const OWN_VARIABLES = [
   "LISTEN_FDS",
   "LISTEN_PID",
   "NOTIFY_SOCKET",
+  "PGAPPNAME",
+  "PGPASSFILE",
   "WATCHDOG_PID",
   "WATCHDOG_USEC",
 ];
