@@ -213,13 +213,13 @@ const LOST_CODES: ReadonlySet<string> = new Set([
   "EAI_AGAIN",
 ]);
 /**
- * Of the server: it ends or begins (57P01 to 57P05), takes no writes any more (25006), is a standby
- * that was asked (0A000 is none of these), lacks room for a connection (53300), met another turn in
- * an order that only a changed schema brings (40P01, 40001), or spoke of the connection (08…).
+ * Of the server: it ends or begins (57P01 to 57P05), takes no writes any more (25006), has no room
+ * for a connection (53300), would have two wait for each other (40P01, 40001), or the connection is
+ * at fault (08…).
  */
 const LOST_STATES = /^(?:57P0[1-5]|25006|53300|40P01|40001|08...)$/;
 
-/** Whether the statement may be sent again: the connection or the server went, not the statement. */
+/** Whether it was the connection or the server that failed, and not the statement. */
 export function isLost(error: unknown): boolean {
   const { code, errors } = Object(error) as { code?: unknown; errors?: unknown[] };
   if (Array.isArray(errors) && errors.length > 0) return errors.every(isLost);

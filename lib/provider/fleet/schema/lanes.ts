@@ -1,0 +1,79 @@
+/** What nodes read of lanes, how a lane is opened, and what the chain tells of one. */
+export const LANES = `
+-- How many of an account's lanes have to be settled still or were refused, and what they owe.
+CREATE FUNCTION standing_json(_account int8) RETURNS jsonb LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('open', count(*),
+    'owed', coalesce(sum(owed) FILTER (WHERE refused IS NULL), 0)::text)
+  FROM lanes WHERE account = _account AND (due OR refused IS NOT NULL)
+$$;
+
+-- A payer's account and one of its lanes: null for what was never opened.
+CREATE FUNCTION look_1(_payer text, _lane text) RETURNS jsonb LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('account', account_json(a), 'standing', standing_json(a.id),
+    'lane', (SELECT lane_json(l) FROM lanes l WHERE l.account = a.id AND l.lane = _lane))
+  FROM accounts a WHERE a.payer = _payer
+$$;
+
+-- The escrow had taken _opened of a lane when it came here first. Another node may have been
+-- quicker: then it is as that one opened it.
+CREATE FUNCTION open_1(_payer text, _lane text, _opened int8) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+  _account int8;
+BEGIN
+  INSERT INTO accounts (payer) VALUES (_payer) ON CONFLICT DO NOTHING;
+  SELECT id INTO _account FROM accounts WHERE payer = _payer FOR NO KEY UPDATE;
+  INSERT INTO lanes (account, lane, opened, opened_at, charged, settled)
+    VALUES (_account, _lane, _opened, now_ms(), _opened, _opened)
+    ON CONFLICT DO NOTHING;
+  RETURN look_1(_payer, _lane);
+END $$;
+
+-- What the chain told, fact by fact; a fact about a lane that was never opened is passed over.
+-- _facts: [{ payer, lane, fact: "settled" | "level" | "refused", settled, block, reason }].
+CREATE FUNCTION record_1(_facts jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  f record;
+  l record;
+  _account int8;
+  raised int8;
+BEGIN
+  FOR f IN
+    SELECT a.id AS account, x.* FROM jsonb_array_elements(_facts) WITH ORDINALITY AS e(fact, nr),
+      jsonb_to_record(e.fact)
+        AS x(payer text, lane text, fact text, settled int8, block int8, reason text)
+      JOIN accounts a USING (payer)
+    ORDER BY a.id, e.nr
+  LOOP
+    PERFORM FROM accounts WHERE id = f.account FOR NO KEY UPDATE;
+    SELECT * INTO l FROM lanes WHERE account = f.account AND lane = f.lane;
+    CONTINUE WHEN NOT FOUND;
+    IF f.fact = 'refused' THEN
+      UPDATE lanes SET refused = f.reason, due = false, version = version + 1 WHERE id = l.id;
+      CONTINUE;
+    END IF;
+    CONTINUE WHEN f.fact = 'settled' AND l.settled >= f.settled;
+    -- Nobody's credits are prepaid here: what the escrow took beyond ours is counted as used
+    -- before.
+    raised := GREATEST(0, f.settled - l.charged);
+    UPDATE accounts SET settled = settled + f.settled - l.settled - raised WHERE id = f.account;
+    l.charged := l.charged + raised;
+    l.ages_at := CASE WHEN l.charged > f.settled THEN l.ages_at ELSE '{}' END;
+    l.ages_beyond := CASE WHEN l.charged > f.settled THEN l.ages_beyond ELSE '{}' END;
+    WHILE cardinality(l.ages_at) > 1 AND l.ages_beyond[2] <= f.settled LOOP
+      l.ages_at := l.ages_at[2:];
+      l.ages_beyond := l.ages_beyond[2:];
+    END LOOP;
+    IF l.charged > f.settled AND (cardinality(l.ages_at) = 0 OR f.settled < l.ages_beyond[1]) THEN
+      l.ages_at := l.opened_at || l.ages_at;
+      l.ages_beyond := f.settled || l.ages_beyond;
+    END IF;
+    UPDATE lanes SET charged = l.charged, opened = opened + raised, settled = f.settled,
+      settled_block = f.block, refused = NULL, version = version + 1,
+      due = l.charged > f.settled AND cardinality(steps_upto) > 0,
+      owed = owed_of(f.settled, l.charged, steps_upto, steps_price),
+      ages_at = l.ages_at, ages_beyond = l.ages_beyond
+      WHERE id = l.id;
+  END LOOP;
+END $$;
+`;
