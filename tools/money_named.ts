@@ -2,6 +2,7 @@
  * Mutants that some test has to notice, whatever sample is drawn: each is a mistake that would cost
  * a payer or the provider. A rewrite moves a place: `from` then says the same of the new code.
  */
+import { FLEET_NAMED } from "./money_named_fleet.ts";
 import { SETTLEMENT_NAMED } from "./money_named_settlement.ts";
 import type { NamedMutant } from "./typescript_target.ts";
 
@@ -323,6 +324,7 @@ export const NAMED: readonly NamedMutant[] = [
   ...IN_PRICES,
   ...IN_ADMISSION,
   ...SETTLEMENT_NAMED,
+  ...FLEET_NAMED,
   ...IN_CHECKPOINTS,
   ...IN_CALLS,
 ];

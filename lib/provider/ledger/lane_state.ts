@@ -12,8 +12,16 @@ export interface KeptLane {
   readonly held: readonly (readonly [number, Reservation])[];
 }
 
+/** The permits of a lane as JSON has them: all of them once, the others by their place in it. */
+export interface PermitsState {
+  permits: ReturnType<typeof permitToJson>[];
+  kept: (readonly [permit: number, signer: KeptPermit["signer"]])[];
+  best: number | null;
+  next: number[];
+}
+
 /** As JSON has it; numbers of 64 bits and more are text. */
-interface State {
+interface State extends PermitsState {
   charged: string;
   settled: string;
   settledBlock: string;
@@ -23,11 +31,33 @@ interface State {
   segments: (readonly [upTo: string, price: string])[];
   ages: (readonly [beyond: string, at: number])[];
   held: (readonly [number: number, cid: CidText, price: string])[];
-  /** All permits; the others are told by their place in it. */
-  permits: ReturnType<typeof permitToJson>[];
-  kept: (readonly [permit: number, signer: KeptPermit["signer"]])[];
-  best: number | null;
-  next: number[];
+}
+
+/** What `permitsFrom` reads back. */
+export function permitsState(lane: Pick<Lane, "permits" | "usedUp">): PermitsState {
+  const permits: Permit[] = [];
+  const placeOf = (permit: Permit): number => {
+    const at = permits.indexOf(permit);
+    return at < 0 ? permits.push(permit) - 1 : at;
+  };
+  const { best, next } = lane.usedUp;
+  return {
+    kept: lane.permits.map(({ permit, signer }) => [placeOf(permit), signer]),
+    best: best && placeOf(best),
+    next: next.map(placeOf),
+    permits: permits.map(permitToJson),
+  };
+}
+
+export function permitsFrom(state: PermitsState): Pick<Lane, "permits" | "usedUp"> {
+  const permits = state.permits.map(permitFromJson);
+  return {
+    permits: state.kept.map(([at, signer]) => ({ permit: permits[at]!, signer })),
+    usedUp: {
+      best: state.best === null ? null : permits[state.best]!,
+      next: state.next.map((at) => permits[at]!),
+    },
+  };
 }
 
 /** @param reservations in which what is held on the lane is */
@@ -35,12 +65,6 @@ export function stateText(
   lane: Lane,
   reservations: ReadonlyMap<number, Reservation>,
 ): string {
-  const permits: Permit[] = [];
-  const placeOf = (permit: Permit): number => {
-    const at = permits.indexOf(permit);
-    return at < 0 ? permits.push(permit) - 1 : at;
-  };
-  const { best, next } = lane.usedUp;
   const state: State = {
     charged: String(lane.charged),
     settled: String(lane.settled),
@@ -54,10 +78,7 @@ export function stateText(
       const { cid, price } = reservations.get(number)!;
       return [number, cid, String(price)];
     }),
-    kept: lane.permits.map(({ permit, signer }) => [placeOf(permit), signer]),
-    best: best && placeOf(best),
-    next: next.map(placeOf),
-    permits: permits.map(permitToJson),
+    ...permitsState(lane),
   };
   return JSON.stringify(state);
 }
@@ -65,7 +86,6 @@ export function stateText(
 /** @throws Error when the text is none of ours */
 export function laneFrom({ payer, lane }: LaneId, text: string): KeptLane {
   const state: State = JSON.parse(text);
-  const permits = state.permits.map(permitFromJson);
   return {
     lane: {
       payer,
@@ -74,11 +94,7 @@ export function laneFrom({ payer, lane }: LaneId, text: string): KeptLane {
       held: BigInt(state.held.length),
       settled: BigInt(state.settled),
       settledBlock: BigInt(state.settledBlock),
-      permits: state.kept.map(([at, signer]) => ({ permit: permits[at]!, signer })),
-      usedUp: {
-        best: state.best === null ? null : permits[state.best]!,
-        next: state.next.map((at) => permits[at]!),
-      },
+      ...permitsFrom(state),
       segments: state.segments.map(([upTo, price]) => ({
         upTo: BigInt(upTo),
         price: BigInt(price),

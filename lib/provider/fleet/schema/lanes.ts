@@ -14,6 +14,19 @@ CREATE FUNCTION look_1(_payer text, _lane text) RETURNS jsonb LANGUAGE sql STABL
   FROM accounts a WHERE a.payer = _payer
 $$;
 
+-- From where the escrow's counters of a payer have to be read at a block: what is settled here, and
+-- the lanes whose counter may differ from ours, with the one that was asked for.
+CREATE FUNCTION basis_1(_payer text, _lane text, _block int8) RETURNS jsonb LANGUAGE sql STABLE
+AS $$
+  SELECT jsonb_build_object(
+    'settledHere', coalesce((SELECT settled::text FROM accounts WHERE payer = _payer), '0'),
+    'lanes', coalesce((
+      SELECT jsonb_agg(jsonb_build_array(l.lane, l.settled::text))
+      FROM lanes l JOIN accounts a ON a.id = l.account AND a.payer = _payer
+      WHERE l.lane = _lane OR l.due OR l.refused IS NOT NULL OR l.settled_block > _block
+    ), '[]'))
+$$;
+
 -- The escrow had taken _opened of a lane when it came here first. Another node may have been
 -- quicker: then it is as that one opened it.
 CREATE FUNCTION open_1(_payer text, _lane text, _opened int8) RETURNS jsonb

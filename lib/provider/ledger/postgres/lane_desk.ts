@@ -1,0 +1,76 @@
+/** A lane as a node knows it, and what is queued for it until its next turn. */
+import type { Draw, Judgement, PayerView } from "../judge.ts";
+import type { Lane } from "../lane.ts";
+import { Ahead } from "./ahead.ts";
+import type { ChargeRow, LaneTurn } from "./turn.ts";
+
+/** One credit that a call waits for. */
+export interface Want {
+  readonly draw: Draw;
+  readonly view: PayerView;
+  /** When it came, ms by a clock that only goes on. */
+  readonly since: number;
+  readonly isPooled: boolean;
+  /** Turns that went without it though it was judged payable. */
+  tries: number;
+  grant(): void;
+  refuse(no: Extract<Judgement, { payable: false }>): void;
+  fail(error: unknown): void;
+}
+
+/** Who waits for a charge to be committed. */
+export interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class LaneDesk {
+  /** Of the session's last turn that was answered. */
+  turn = 0;
+  rows: ChargeRow[] = [];
+  releases = 0;
+  wants: Want[] = [];
+  waiters: Waiter[] = [];
+  readonly ahead = new Ahead();
+  /** What the last pooled call was judged on: for credits that are held ahead. */
+  pooled: Pick<Want, "draw" | "view"> | null = null;
+  /** When the database was asked for what is known, ms; a no is said on nothing older. */
+  askedAt = -Infinity;
+
+  /** @param id in the database */
+  constructor(readonly id: string, readonly lane: Lane, public version: number) {}
+
+  get isQueued(): boolean {
+    return this.rows.length > 0 || this.releases > 0 || this.wants.length > 0;
+  }
+
+  /** Whether the session may hold something here. */
+  get isHeld(): boolean {
+    return this.isQueued || this.ahead.spare > 0;
+  }
+
+  /** The ended and released credits that are queued. */
+  takeEnded(): { rows: ChargeRow[]; releases: number; waiters: Waiter[] } {
+    const { rows, releases, waiters } = this;
+    Object.assign(this, { rows: [], releases: 0, waiters: [] });
+    return { rows, releases, waiters };
+  }
+
+  takeWants(): Want[] {
+    const { wants } = this;
+    this.wants = [];
+    return wants;
+  }
+}
+
+/** What of a lane is under way. */
+export interface Sent {
+  readonly desk: LaneDesk;
+  readonly turn: LaneTurn;
+  readonly wants: readonly Want[];
+  /** Credits that are wanted for calls to come. */
+  readonly ahead: number;
+  readonly waiters: readonly Waiter[];
+  /** The lane as it is known has the permits that the turn brings: takes them back. */
+  readonly undoPermits: (() => void) | null;
+}

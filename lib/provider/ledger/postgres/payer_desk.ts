@@ -1,0 +1,326 @@
+/**
+ * What this node has queued for one payer: charges, releases, and calls that want a credit. All of
+ * it goes as one turn, one turn at a time; what comes meanwhile shares the next.
+ */
+import type { Address, Hex } from "viem";
+import { permitsWith } from "../journal.ts";
+import {
+  type Clock,
+  type Draw,
+  isKept,
+  type Judgement,
+  ownPermit,
+  type PayerView,
+  type Position,
+  roomFor,
+  usedOn,
+} from "../judge.ts";
+import { permitsState } from "../lane_state.ts";
+import { withPermit as withUsedUp } from "../used_up.ts";
+import type { LaneDesk, Sent, Want } from "./lane_desk.ts";
+import { PayerLanes } from "./payer_lanes.ts";
+import type { ChargeRow, LaneTurn, TurnAnswer, Wanted } from "./turn.ts";
+
+/** What judges a want, and what it is judged by. */
+export interface Judge {
+  judge(draw: Draw, view: PayerView): Judgement;
+  readonly position: Position;
+  clock(): Clock;
+  /** Whether credits are held for calls to come. */
+  holdsAhead(): boolean;
+}
+
+/** What of a lane's wants goes with its next turn. */
+interface Considered {
+  readonly wants: readonly Want[];
+  readonly wanted: Wanted[];
+  /** Where it needs permits that the lane did not have: takes them back. */
+  readonly undoPermits: (() => void) | null;
+}
+
+/** So many turns may go without what was judged payable, before the database's word is the no. */
+const TRIES = 4;
+
+export class PayerDesk {
+  readonly lanes: PayerLanes;
+  /** Of the newest view that a call brought. */
+  #ceiling = 0n;
+  #block = -1n;
+  #sent: readonly Sent[] | null = null;
+  /** Nobody waits for what is under way any more. */
+  #isAbandoned = false;
+  /** Sweeps since it was used. */
+  idleSweeps = 0;
+  /** Credits that runs of this node hold. */
+  runs = 0;
+
+  constructor(readonly payer: Address, private readonly judging: Judge) {
+    this.lanes = new PayerLanes(payer);
+  }
+
+  get isUnderWay(): boolean {
+    return this.#sent !== null;
+  }
+
+  get isQueued(): boolean {
+    return [...this.lanes.all()].some(({ isQueued }) => isQueued);
+  }
+
+  want(want: Want): void {
+    this.lanes.get(want.draw.lane).wants.push(want);
+  }
+
+  /** Ids of lanes with turns of this session. */
+  turnedLanes(): string[] {
+    return [...this.lanes.all()].filter(({ turn }) => turn > 0).map(({ id }) => id);
+  }
+
+  /** The database knows of no turn of this session that held nothing in the end. */
+  forgetTurns(): void {
+    for (const desk of this.lanes.all()) desk.turn = 0;
+  }
+
+  /** Whether a credit that is held ahead is the draw's; it is taken then. */
+  takeAhead(draw: Draw, view: PayerView): boolean {
+    const desk = this.lanes.find(draw.lane);
+    if (desk === undefined) return false;
+    desk.pooled = { draw, view };
+    this.#see(view);
+    if (!isKept(desk.lane, draw.permit)) return false;
+    return desk.ahead.take();
+  }
+
+  /** The run has ended; resolves when its charge is committed. */
+  charge(lane: Hex, row: ChargeRow): Promise<void> {
+    const desk = this.lanes.get(lane);
+    this.runs -= 1;
+    desk.rows.push(row);
+    this.lanes.queue(desk, 1, 0);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    desk.waiters.push({ resolve, reject });
+    return promise;
+  }
+
+  /** The run has ended and is free. */
+  release(lane: Hex): void {
+    this.runs -= 1;
+    this.#giveBack(this.lanes.get(lane), 1);
+  }
+
+  #giveBack(desk: LaneDesk, credits: number): void {
+    desk.releases += credits;
+    this.lanes.queue(desk, 0, credits);
+  }
+
+  /** What is held ahead, on all lanes, goes back. */
+  giveBackAhead(): void {
+    for (const desk of this.lanes.all()) this.#giveBack(desk, desk.ahead.giveBack());
+  }
+
+  /** What nobody has missed for half a second goes back. */
+  sweep(): void {
+    for (const desk of this.lanes.all()) this.#giveBack(desk, desk.ahead.sweep());
+  }
+
+  /** The lane of a want that can only be refused on newer knowledge than there is; null: none. */
+  laneToLookAt(): Hex | null {
+    for (const { lane, wants, askedAt } of this.lanes.all()) {
+      const isOld = (want: Want) => want.since > askedAt && !this.#judge(want).payable;
+      if (wants.some(isOld)) return lane.lane;
+    }
+    return null;
+  }
+
+  /** All that is queued, as one turn of each lane; it is under way from then on. */
+  compose(): LaneTurn[] {
+    const desks = this.lanes.inOrder();
+    const promised = desks.map(({ lane }) => lane.charged + lane.held);
+    const considered = desks.map((desk) => this.#consider(desk));
+    // What is held ahead is had of what no call wants that is here.
+    const sent = desks.flatMap((desk, index) => {
+      return this.#composeLane(desk, considered[index]!, promised[index]!) ?? [];
+    });
+    this.#isAbandoned = false;
+    this.#sent = sent.length > 0 ? sent : null;
+    return sent.map(({ turn }) => turn);
+  }
+
+  /** The turn was carried out, or was before. @returns false: the session's holds had gone */
+  answer(answers: ReadonlyMap<string, TurnAnswer>, askedAt: number): boolean {
+    const sent = this.#sent ?? [];
+    const each = sent.map((part) => [part, answers.get(part.desk.id)!] as const);
+    if (each.some(([, { fate }]) => fate === "lost")) return false;
+    this.#sent = null;
+    for (const [part, { anew }] of each) if (!anew) part.undoPermits?.();
+    this.lanes.takeAnswers(each.map(([{ desk }, answer]) => [desk, answer]), askedAt);
+    for (const [part, { granted }] of each) this.#grant(part, granted);
+    return true;
+  }
+
+  /** The database is away: nobody waits any more, and what is under way goes again. */
+  stopWaiting(error: unknown): void {
+    this.#isAbandoned = true;
+    for (const { waiters, wants } of this.#sent ?? []) {
+      for (const { reject } of waiters) reject(error);
+      for (const want of wants) want.fail(error);
+    }
+    for (const desk of this.lanes.all()) {
+      const { rows, waiters } = desk;
+      Object.assign(desk, { rows: [], waiters: [] });
+      // Nobody was answered: what these runs held is free.
+      desk.releases += rows.length;
+      for (const { reject } of waiters) reject(error);
+      for (const want of desk.takeWants()) want.fail(error);
+    }
+  }
+
+  /** The turn was refused as a whole: nothing of it was carried out, nor will be. */
+  drop(error: unknown): void {
+    this.stopWaiting(error);
+    this.#sent = null;
+  }
+
+  /** What was held is held no more, and the runs that held it cost nothing. */
+  beginAnew(error: unknown): void {
+    for (const { waiters, wants, desk } of this.#sent ?? []) {
+      for (const { reject } of waiters) reject(error);
+      if (!this.#isAbandoned) desk.wants.unshift(...wants);
+    }
+    this.#sent = null;
+    this.runs = 0;
+    for (const desk of this.lanes.all()) {
+      for (const { reject } of desk.takeEnded().waiters) reject(error);
+      desk.turn = 0;
+      desk.askedAt = -Infinity;
+      desk.ahead.beginAnew();
+    }
+  }
+
+  #judge({ draw, view }: Want): Judgement {
+    return this.judging.judge(draw, view);
+  }
+
+  /** Of all views the newest one's ceiling goes with a turn. */
+  #see({ ceiling, block }: PayerView): void {
+    if (block < this.#block) return;
+    this.#ceiling = ceiling;
+    this.#block = block;
+  }
+
+  /** The wants that go with the next turn. */
+  #consider(desk: LaneDesk): Considered {
+    const { permits, usedUp, refused } = desk.lane;
+    const wants: Want[] = [];
+    const wanted: Wanted[] = [];
+    for (const want of desk.takeWants()) {
+      const most = this.#accept(desk, want);
+      if (most === null) continue;
+      wants.push(want);
+      wanted.push({ count: 1, most });
+    }
+    const undo = () => void Object.assign(desk.lane, { permits, usedUp, refused });
+    return { wants, wanted, undoPermits: desk.lane.permits === permits ? null : undo };
+  }
+
+  #composeLane(
+    desk: LaneDesk,
+    { wants, wanted, undoPermits }: Considered,
+    promised: bigint,
+  ): Sent | null {
+    const { lane, version } = desk;
+    const ahead = undoPermits ? 0 : this.#aheadOf(desk, wanted);
+    const { rows, releases, waiters } = desk.takeEnded();
+    if (rows.length === 0 && releases === 0 && wanted.length === 0) return null;
+    const turn: LaneTurn = {
+      account: this.lanes.accountId,
+      lane: desk.id,
+      turn: desk.turn + 1,
+      version,
+      rows,
+      releases,
+      wanted,
+      ceiling: this.#ceiling,
+      block: this.#block,
+      permits: undoPermits ? permitsState(lane) : null,
+      promised,
+    };
+    return { desk, turn, wants, ahead, waiters, undoPermits };
+  }
+
+  /**
+   * Lets a want go with the turn: how many credits its permit covers. Null: it has a credit that
+   * was held ahead, was refused, or waits for a look.
+   */
+  #accept(desk: LaneDesk, want: Want): bigint | null {
+    const { draw, view, isPooled } = want;
+    const { lane } = desk;
+    const judgement = this.#judge(want);
+    if (!judgement.payable) {
+      if (want.since > desk.askedAt) desk.wants.push(want);
+      else want.refuse(judgement);
+      return null;
+    }
+    this.#see(view);
+    if (isPooled) desk.pooled = { draw, view };
+    if (isPooled && isKept(lane, draw.permit) && desk.ahead.takeLate()) {
+      want.grant();
+      return null;
+    }
+    const { position } = this.judging;
+    const own = ownPermit(draw, view, position, this.judging.clock());
+    const isShort = own === null || roomFor({ ...draw, permit: own }, view, position.book) <= 0n;
+    // What is held ahead is first of all for a call that is here, and held by the lane's permits.
+    if (isShort && this.lanes.spare() > 0) this.giveBackAhead();
+    if (own === null) {
+      const added = { permit: draw.permit, signer: view.signer };
+      lane.permits = permitsWith(lane, added) ?? [added];
+      lane.usedUp = withUsedUp(lane.usedUp, draw.permit, lane.charged);
+      lane.refused = null;
+    }
+    lane.held += 1n;
+    this.lanes.account.held += 1n;
+    return (own ?? draw.permit).credits;
+  }
+
+  /** Credits for calls to come, where nothing is against as many. */
+  #aheadOf(desk: LaneDesk, wanted: Wanted[]): number {
+    const { lane, pooled } = desk;
+    if (pooled === null || lane.refused !== null || !this.judging.holdsAhead()) return 0;
+    const { draw, view } = pooled;
+    if (!isKept(lane, draw.permit)) return 0;
+    const room = roomFor(draw, view, this.judging.position.book);
+    const count = Math.min(desk.ahead.wanted(), Number(room < 64n ? room : 64n));
+    // Others have calls on the lane as well: what a permit hardly covers is for who comes.
+    const left = draw.permit.credits - usedOn(draw, view, this.judging.position);
+    // And nothing is held ahead beyond what the lane lacks: with none wanted no turn is due.
+    const isDue = desk.isQueued || wanted.length > 0;
+    if (count <= 0 || left < 64n || !isDue) return 0;
+    wanted.push({ count, most: draw.permit.credits });
+    desk.ahead.ask(count);
+    return count;
+  }
+
+  #grant({ desk, wants, ahead, waiters }: Sent, granted: number): void {
+    for (const { resolve } of waiters) resolve();
+    const forWants = Math.min(granted, wants.length);
+    if (this.#isAbandoned) this.#giveBack(desk, forWants);
+    else {
+      for (const want of wants.slice(0, forWants)) want.grant();
+      for (const want of wants.slice(forWants)) this.#goOn(desk, want);
+    }
+    if (ahead > 0) desk.ahead.answer(ahead, granted - forWants);
+  }
+
+  /** It was payable as it was known here; now the lane is known anew. */
+  #goOn(desk: LaneDesk, want: Want): void {
+    want.tries += 1;
+    if (want.tries < TRIES) {
+      desk.wants.push(want);
+      return;
+    }
+    // Another node has seen a later block, at which the payer allows less.
+    const { position } = this.judging;
+    const used = usedOn(want.draw, want.view, position);
+    want.refuse({ payable: false, refusal: { reason: "no_credits" }, used });
+  }
+}

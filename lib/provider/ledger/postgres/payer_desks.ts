@@ -1,0 +1,96 @@
+/** The payers that this node knows: from their first call until nobody has asked for a while. */
+import type { Address } from "viem";
+import type { Database } from "../../fleet/database.ts";
+import type { Book } from "../book.ts";
+import { type Judge, PayerDesk } from "./payer_desk.ts";
+import type { Pump } from "./pump.ts";
+
+export interface PayerDesksOptions {
+  database: Database;
+  pump: Pump;
+  /** In which judgements find the accounts. */
+  book: Book;
+  judging: Judge;
+  session(): number;
+}
+
+/** Between two sweeps of what is held ahead, ms. */
+const SWEEP_MS = 500;
+/** A payer that nobody asked for in so many sweeps is known here no more. */
+const IDLE_SWEEPS = 240;
+/** One that the database does not know is forgotten sooner: anybody can be one. */
+const STRANGER_SWEEPS = 2;
+
+export class PayerDesks {
+  readonly #desks = new Map<Address, PayerDesk>();
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  constructor(private readonly options: PayerDesksOptions) {
+    this.#timer = setInterval(() => this.#sweep(), SWEEP_MS);
+    Deno.unrefTimer(this.#timer as unknown as number);
+  }
+
+  find(payer: Address): PayerDesk | undefined {
+    return this.#desks.get(payer);
+  }
+
+  /** It is in use from now on. */
+  get(payer: Address): PayerDesk {
+    const known = this.#desks.get(payer);
+    const desk = known ?? new PayerDesk(payer, this.options.judging);
+    if (!known) this.#desks.set(payer, desk);
+    desk.idleSweeps = 0;
+    return desk;
+  }
+
+  /** Whether the database knows it is known by now. */
+  keep({ payer, lanes: { accountId, account } }: PayerDesk): void {
+    if (accountId !== "") this.options.book.accounts.set(payer, account);
+  }
+
+  all(): Iterable<PayerDesk> {
+    return this.#desks.values();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #sweep(): void {
+    for (const desk of this.#desks.values()) {
+      desk.sweep();
+      if (desk.isQueued) this.options.pump.note(desk);
+      else {
+        desk.idleSweeps += 1;
+        if (this.#isOver(desk)) this.#forget(desk);
+      }
+    }
+  }
+
+  #isOver(desk: PayerDesk): boolean {
+    const { idleSweeps, runs, isQueued, lanes } = desk;
+    if (idleSweeps < (lanes.accountId === "" ? STRANGER_SWEEPS : IDLE_SWEEPS)) return false;
+    return runs === 0 && lanes.spare() === 0 && !isQueued && this.options.pump.isIdle(desk);
+  }
+
+  /** Its turns begin anew should it come again: the rows that tell of them go first. */
+  #forget(desk: PayerDesk): void {
+    const { database, pump, book, session } = this.options;
+    const lanes = desk.turnedLanes();
+    const forgetTurns = async () => {
+      if (lanes.length === 0) return;
+      await database.ask(
+        "DELETE FROM holds WHERE session = $1 AND lane = ANY($2::int8[]) AND credits = 0",
+        [session(), `{${lanes.join(",")}}`],
+      );
+      desk.forgetTurns();
+    };
+    pump.alone(desk, forgetTurns).then(() => {
+      if (!this.#isOver(desk)) return;
+      this.#desks.delete(desk.payer);
+      book.accounts.delete(desk.payer);
+      pump.forget(desk);
+      // While the database is away it stays known.
+    }, () => {});
+  }
+}

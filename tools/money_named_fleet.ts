@@ -1,0 +1,63 @@
+/** Of the mutants that some test has to notice (money_named.ts): what several nodes do at once. */
+import type { NamedMutant } from "./typescript_target.ts";
+
+const TURN = "lib/provider/fleet/schema/turn.ts";
+const LANES = "lib/provider/fleet/schema/lanes.ts";
+const SESSIONS = "lib/provider/fleet/schema/sessions.ts";
+
+export const FLEET_NAMED: readonly NamedMutant[] = [
+  {
+    name: "a turn locks no row",
+    file: TURN,
+    from: "FROM accounts WHERE id = q.account FOR NO KEY UPDATE;",
+    to: "FROM accounts WHERE id = q.account;",
+  },
+  {
+    name: "a turn that comes again is applied twice",
+    file: TURN,
+    from: "IF is_known AND h.turn = q.turn THEN",
+    to: "IF false THEN",
+  },
+  {
+    name: "credits are given back without the account's lock",
+    file: SESSIONS,
+    from: "  PERFORM FROM accounts WHERE id = _account FOR NO KEY UPDATE;\n",
+    to: "",
+  },
+  {
+    name: "what the chain tells is written without the account's lock",
+    file: LANES,
+    from: "    PERFORM FROM accounts WHERE id = f.account FOR NO KEY UPDATE;\n",
+    to: "",
+  },
+  {
+    name: "a turn goes on whose holds were given back",
+    file: TURN,
+    from: "IF q.turn <> 1 AND NOT is_known OR",
+    to: "IF false OR",
+  },
+  {
+    name: "what was judged on another version is granted",
+    file: TURN,
+    from: "is_stale := q.version <> l.version",
+    to: "is_stale := false",
+  },
+  {
+    name: "permits that were judged on fewer credits are kept",
+    file: TURN,
+    from: "\n      OR (q.permits IS NOT NULL AND l.charged + l.held > q.promised);",
+    to: ";",
+  },
+  {
+    name: "more is granted than a permit covers",
+    file: TURN,
+    from: "LEAST(w.count, room - n, w.most - l.charged - l.held - n)",
+    to: "LEAST(w.count, room - n)",
+  },
+  {
+    name: "an older block's ceiling counts",
+    file: TURN,
+    from: "IF q.block >= a.ceiling_block THEN",
+    to: "IF true THEN",
+  },
+];
