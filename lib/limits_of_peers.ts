@@ -45,6 +45,18 @@ export const KUBO_ANSWER_BYTES_MAX = 64 * 1024;
 /** `doctor` waits so long for a gateway, or for our own URL. */
 export const PROBE_TIMEOUT_MS = 10_000;
 
+// Another node of the same provider.
+
+/** A node without a first byte by then gets a competitor: what it has it has on its disk. */
+export const PEER_HEDGE_MS = 100;
+/** Without one by then it is given up: its machine has gone, or stands still. */
+export const PEER_SILENT_MS = 1_000;
+/**
+ * A content's home that fetches it has it whole before its first byte: 64 MiB in this time. Then we
+ * ask gateways beside it.
+ */
+export const HOME_HEDGE_MS = 10_000;
+
 // A chain endpoint, and whoever wrote what stands on the chain.
 
 /** One JSON-RPC call to the chain. */

@@ -20,8 +20,8 @@ export interface Network {
 export interface GatewayRequest {
   url: URL;
   accept: string;
-  /** For the gateway that is asked, and none that it leads to. */
-  authorization?: string | undefined;
+  /** Header fields for the gateway that is asked, and none that it leads to. */
+  ownFields?: Readonly<Record<string, string>> | undefined;
   signal: AbortSignal;
 }
 
@@ -42,7 +42,7 @@ export async function resolveHost(name: string): Promise<string[]> {
 /**
  * Sends the request and follows redirects.
  * @returns null when the gateway does not do this kind of request (400, 405, 406, 415, 501)
- * @throws KhachapuriError `not_found` (404, 410, 451), `ipfs_unavailable` otherwise, with
+ * @throws KhachapuriError `not_found` (404, 410, 412, 451), `ipfs_unavailable` otherwise, with
  * `retryAfterSeconds` when the gateway wants to be left alone (429, 503)
  */
 export async function requestGateway(
@@ -52,8 +52,8 @@ export async function requestGateway(
   let url = request.url;
   for (let hops = 0; hops <= GATEWAY_REDIRECTS_MAX; hops++) {
     const isAsked = url.origin === request.url.origin;
-    const authorization = isAsked ? request.authorization : undefined;
-    const response = await send(network, { ...request, url, authorization });
+    const ownFields = isAsked ? request.ownFields : undefined;
+    const response = await send(network, { ...request, url, ownFields });
     const location = response.headers.get("location");
     if (response.status >= 300 && response.status < 400 && location !== null) {
       await discard(response);
@@ -69,15 +69,11 @@ export async function requestGateway(
 }
 
 async function send(network: Network, request: GatewayRequest): Promise<Response> {
-  const { url, accept, authorization, signal } = request;
+  const { url, accept, ownFields, signal } = request;
   try {
     return await network.fetch(url, {
       // The hash is of the plain bytes, and a coding could turn a small answer into a large one.
-      headers: {
-        accept,
-        "accept-encoding": "identity",
-        ...(authorization === undefined ? {} : { authorization }),
-      },
+      headers: { accept, "accept-encoding": "identity", ...ownFields },
       redirect: "manual",
       signal,
     });
@@ -129,7 +125,8 @@ async function reachOrNever(network: Network, url: URL) {
 
 function refusal(response: Response, url: URL, now: number): KhachapuriError {
   const { status } = response;
-  if (status === 404 || status === 410 || status === 451) {
+  // 412 is said by who was asked for what it has, and nothing else (`only-if-cached`).
+  if ([404, 410, 412, 451].includes(status)) {
     return new KhachapuriError("not_found", `${url.host} does not have it (HTTP ${status})`);
   }
   if (status === 429 || status === 503) {

@@ -56,7 +56,8 @@ Deno.test("who reads is told to the gateway that is asked, and to none that it l
     return Promise.resolve(new Response("bytes"));
   }) as typeof fetch;
   const authorization = "Khachapuri e30";
-  await requestGateway(world, { url: new URL(START), accept: "*/*", authorization, signal });
+  const ownFields = { authorization };
+  await requestGateway(world, { url: new URL(START), accept: "*/*", ownFields, signal });
   assert.deepEqual(told, [
     [START, authorization],
     ["https://gateway.example/ipfs/y", authorization],

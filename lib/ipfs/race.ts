@@ -15,6 +15,10 @@ export interface RaceOptions {
   signal: AbortSignal;
   /** Whether an error holds for every racer, so that asking another one is pointless. */
   isFinal(error: unknown): boolean;
+  /** How long each may take to its first byte before the next one starts; by default 1.5 s. */
+  hedgeMs?: (racer: number) => number;
+  /** One without a first byte by then is cancelled; by default it may take any time. */
+  silentMs?: number;
 }
 
 /** The value of the first that finished, or what each of them failed with. */
@@ -22,11 +26,11 @@ export type RaceResult<T> = { won: true; value: T } | { won: false; errors: unkn
 
 /**
  * Runs `racers` in order. The next one starts when the last started fails, or gives no first byte
- * in 1.5 s. One that has begun and then sends too little for 5 s is cancelled.
+ * in time. One that has begun and then sends too little for 5 s is cancelled.
  * @throws what `signal` was aborted with, or a final error
  */
 export function race<T>(racers: readonly Racer<T>[], options: RaceOptions): Promise<RaceResult<T>> {
-  const { clock, signal, isFinal } = options;
+  const { signal, isFinal } = options;
   return new Promise((resolve, reject) => {
     const running = new Set<() => void>();
     const errors: unknown[] = [];
@@ -41,12 +45,10 @@ export function race<T>(racers: readonly Racer<T>[], options: RaceOptions): Prom
     const aborted = () => finish(() => reject(signal.reason));
     const startNext = () => {
       const racer = racers[started];
-      if (racer !== undefined) {
-        started++;
-        run(racer);
-      } else if (running.size === 0) finish(() => resolve({ won: false, errors }));
+      if (racer !== undefined) run(racer, started++);
+      else if (running.size === 0) finish(() => resolve({ won: false, errors }));
     };
-    const run = (racer: Racer<T>) => {
+    const run = (racer: Racer<T>, index: number) => {
       let hedged = false;
       const fail = (error: unknown) => {
         if (!running.delete(stop)) return;
@@ -59,7 +61,7 @@ export function race<T>(racers: readonly Racer<T>[], options: RaceOptions): Prom
         hedged = true;
         startNext();
       };
-      const watch = watchProgress(clock, hedge, fail);
+      const watch = watchProgress(options, index, hedge, fail);
       const controller = new AbortController();
       const stop = (reason?: unknown) => {
         watch.stop();
@@ -78,14 +80,23 @@ export function race<T>(racers: readonly Racer<T>[], options: RaceOptions): Prom
 }
 
 /**
- * Calls `late` when no byte has come within GATEWAY_HEDGE_MS, and `stalled` when later fewer than
- * GATEWAY_PROGRESS_BYTES come within GATEWAY_STALL_MS.
+ * Calls `late` when no byte has come in time for it, and `stalled` when none comes as long as one
+ * may be silent, or when later fewer than GATEWAY_PROGRESS_BYTES come within GATEWAY_STALL_MS.
  */
-function watchProgress(clock: Clock, late: () => void, stalled: (error: unknown) => void) {
+function watchProgress(
+  { clock, hedgeMs = () => GATEWAY_HEDGE_MS, silentMs = Infinity }: RaceOptions,
+  racer: number,
+  late: () => void,
+  stalled: (error: unknown) => void,
+) {
   let bytes = 0;
   let begun = false;
   let stopped = false;
-  let cancel = clock.after(GATEWAY_HEDGE_MS, late);
+  let cancel = clock.after(hedgeMs(racer), () => {
+    late();
+    if (stopped || silentMs === Infinity) return;
+    cancel = clock.after(silentMs - hedgeMs(racer), () => stalled(silent()));
+  });
   const check = () => {
     if (bytes < GATEWAY_PROGRESS_BYTES) {
       return stalled(new KhachapuriError("ipfs_unavailable", "the gateway stalled"));
@@ -106,4 +117,8 @@ function watchProgress(clock: Clock, late: () => void, stalled: (error: unknown)
       cancel();
     },
   };
+}
+
+function silent(): KhachapuriError {
+  return new KhachapuriError("ipfs_unavailable", "nothing came in time");
 }

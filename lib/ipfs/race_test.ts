@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { manualClock } from "../../worlds/clock.ts";
 import { GATEWAY_HEDGE_MS, GATEWAY_PROGRESS_BYTES, GATEWAY_STALL_MS } from "../limits.ts";
-import { race, type Racer } from "./race.ts";
+import { race, type RaceOptions, type Racer } from "./race.ts";
 import { turn } from "../../worlds/turns.ts";
 
 /** A racer that a test steers. */
@@ -16,7 +16,11 @@ function steered(name: string) {
   return { run, state, finish: () => resolve(name), fail: (error: unknown) => reject(error) };
 }
 
-function setUp(names: string[], isFinal = (_: unknown) => false) {
+function setUp(
+  names: string[],
+  isFinal = (_: unknown) => false,
+  patience: Pick<RaceOptions, "hedgeMs" | "silentMs"> = {},
+) {
   const clock = manualClock();
   const controller = new AbortController();
   const racers = names.map(steered);
@@ -24,6 +28,7 @@ function setUp(names: string[], isFinal = (_: unknown) => false) {
     clock,
     signal: controller.signal,
     isFinal,
+    ...patience,
   });
   result.catch(() => {});
   const started = () => racers.filter(({ state }) => state.started).length;
@@ -118,4 +123,48 @@ Deno.test("the race ends when it is aborted from outside, and with nobody to run
   assert.equal(first!.state.aborted, true);
   assert.equal(clock.pending(), 0);
   assert.deepEqual(await setUp([]).result, { won: false, errors: [] });
+});
+
+Deno.test("each may be given its own time until the next one starts", async () => {
+  const { clock, racers, result, started } = setUp(["a", "b", "c"], undefined, {
+    hedgeMs: (racer) => [7_000, 100, 100][racer]!,
+  });
+  clock.advance(6_999);
+  assert.equal(started(), 1);
+  clock.advance(1);
+  assert.equal(started(), 2);
+  clock.advance(100);
+  assert.equal(started(), 3);
+  racers[0]!.finish();
+  assert.deepEqual(await result, { won: true, value: "a" });
+});
+
+Deno.test("one that stays silent is given up in time, and one that has begun is not", async () => {
+  const { clock, racers, result, started } = setUp(["a", "b"], undefined, {
+    hedgeMs: () => 100,
+    silentMs: 1_000,
+  });
+  clock.advance(100);
+  racers[1]!.state.progress(1);
+  clock.advance(899);
+  assert.equal(racers[0]!.state.aborted, false);
+  clock.advance(1);
+  assert.equal(racers[0]!.state.aborted, true);
+  assert.equal(started(), 2);
+  clock.advance(200);
+  assert.equal(racers[1]!.state.aborted, false);
+  racers[1]!.finish();
+  assert.deepEqual(await result, { won: true, value: "b" });
+  assert.equal(clock.pending(), 0);
+});
+
+Deno.test("when all stay silent the race is lost", async () => {
+  const { clock, result } = setUp(["a", "b"], undefined, { hedgeMs: () => 100, silentMs: 1_000 });
+  clock.advance(1_100);
+  const { won, errors } = await result as { won: false; errors: { code: string }[] };
+  assert.deepEqual([won, errors.map(({ code }) => code)], [
+    false,
+    Array(2).fill("ipfs_unavailable"),
+  ]);
+  assert.equal(clock.pending(), 0);
 });

@@ -29,6 +29,8 @@ export interface Gateway {
   base: URL;
   /** It answered a CAR request with something else. */
   withoutCar: boolean;
+  /** Header fields for it alone. */
+  ownFields?: Readonly<Record<string, string>>;
 }
 
 export interface Retrieval {
@@ -198,6 +200,7 @@ async function openCar(
   const answer = await requestGateway(retrieval.network, {
     url,
     accept: CAR_ACCEPT,
+    ownFields: gateway.ownFields,
     signal: retrieval.signal,
   });
   if (answer !== null && isCar(answer.contentType)) {
@@ -256,6 +259,7 @@ async function fetchBlock(
   const answer = await requestGateway(retrieval.network, {
     url: blockUrl(gateway, cid, "raw"),
     accept: RAW_TYPE,
+    ownFields: gateway.ownFields,
     signal: retrieval.signal,
   });
   // A captcha or an error page with status 200 makes the gateway useless now, but not a liar.

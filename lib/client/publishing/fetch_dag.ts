@@ -68,7 +68,8 @@ async function fetchFrom(gateway: string, root: CID, sources: DagSources): Promi
   const signal = sources.signal ? AbortSignal.any([sources.signal, timeout]) : timeout;
   const base = new URL(gateway.endsWith("/") ? gateway : `${gateway}/`);
   const { bytesMax, authorization } = sources;
-  const reading: Reading = { base, network: networkNow(), signal, bytesMax, authorization };
+  const ownFields = authorization === undefined ? {} : { authorization };
+  const reading: Reading = { base, network: networkNow(), signal, bytesMax, ownFields };
   try {
     const blocks = root.code === RAW ? new Map<string, Block>() : await readAll(reading, root);
     const have = (cid: CID) => blocks.get(blockKey(cid))?.bytes;
@@ -84,7 +85,7 @@ interface Reading {
   network: Network;
   signal: AbortSignal;
   bytesMax: number;
-  authorization: string | undefined;
+  ownFields: Readonly<Record<string, string>>;
 }
 
 function networkNow(): Network {
@@ -93,9 +94,9 @@ function networkNow(): Network {
 
 /** What a CAR brings of it; where a gateway has no CARs, or breaks one off, that is not all. */
 async function readAll(reading: Reading, root: CID): Promise<Map<string, Block>> {
-  const { network, base, signal, bytesMax, authorization } = reading;
+  const { network, base, signal, bytesMax, ownFields } = reading;
   const url = new URL(`ipfs/${formatCid(root)}?format=car&dag-scope=all`, base);
-  const answer = await requestGateway(network, { url, accept: CAR_ACCEPT, authorization, signal });
+  const answer = await requestGateway(network, { url, accept: CAR_ACCEPT, ownFields, signal });
   const blocks = new Map<string, Block>();
   if (!answer?.contentType.startsWith(CAR_TYPE)) {
     await answer?.body.cancel();
@@ -120,9 +121,9 @@ function onItsOwn(bytes: Uint8Array): Uint8Array {
 }
 
 async function readBlock(reading: Reading, cid: CID): Promise<Uint8Array> {
-  const { network, base, authorization, signal } = reading;
+  const { network, base, ownFields, signal } = reading;
   const url = new URL(`ipfs/${formatCid(cid)}?format=raw`, base);
-  const answer = await requestGateway(network, { url, accept: RAW_ACCEPT, authorization, signal });
+  const answer = await requestGateway(network, { url, accept: RAW_ACCEPT, ownFields, signal });
   if (answer === null) {
     throw new KhachapuriError("ipfs_unavailable", `${base.host} is no trustless gateway`);
   }
