@@ -6,6 +6,7 @@ import * as v from "valibot";
 import type { Address } from "viem";
 import { isAbsolute, join } from "node:path";
 import { acmeDomainFault, acmeShape } from "./config_acme.ts";
+import { fleetShape } from "./config_fleet.ts";
 import { ipfsShape } from "./config_ipfs.ts";
 import { publishShape } from "./config_publish.ts";
 import { namesShape } from "./config_names.ts";
@@ -227,6 +228,8 @@ const providerFields = v.strictObject({
   egress: egressShape,
   /** What owners may have kept here. */
   ipfs: ipfsShape,
+  /** Which of a provider's several nodes this is. */
+  fleet: fleetShape,
   names: namesShape,
   sandbox: v.optional(
     v.strictObject({

@@ -1,6 +1,7 @@
 /** The configuration's section `provider.acme`: HTTPS by itself (RFC 8555). */
 import * as v from "valibot";
 import { nameServerFault } from "./name_server.ts";
+import { placeShape } from "./shape.ts";
 
 /** Directories that have a name. */
 export const DIRECTORIES: Readonly<Record<string, string>> = {
@@ -22,15 +23,6 @@ const directoryShape = v.pipe(
   v.check(
     (text) => Object.hasOwn(DIRECTORIES, text) || isHttps(text),
     `not an https URL, and none of ${Object.keys(DIRECTORIES).join(", ")}`,
-  ),
-);
-
-/** A place to listen at. */
-const placeShape = v.pipe(
-  v.string(),
-  v.check(
-    (text) => /^(?:\[[0-9a-fA-F:.]+\]|[^:\s]+):[0-9]{1,5}$/.test(text),
-    'not host:port, as "0.0.0.0:80"',
   ),
 );
 

@@ -16,6 +16,11 @@ export const CONTENT_LINKS_WAITING_MAX = 65_536;
 export const CONTENT_ANSWERS_MAX = 64;
 /** Of those, of one network (IPv4 /24, IPv6 /56): other providers ask for six blocks at a time. */
 export const NETWORK_CONTENT_ANSWERS_MAX = 16;
+/**
+ * Answers to another node of the same provider, and what is fetched for it, at a time: as many as it
+ * looks up at a time itself (LOOKUPS_MAX). Each holds a block.
+ */
+export const PEER_ANSWERS_MAX = 32;
 /** A reader may keep us waiting for so long in all, ms, */
 export const CONTENT_READER_GRACE_MS = 30_000;
 /** and besides for as long as this rate takes: a slower one holds a place for nothing. */

@@ -50,6 +50,15 @@ export const httpUrlShape = v.pipe(
   v.check((text) => /^https?:\/\//.test(text) && URL.canParse(text), "not an http(s) URL"),
 );
 
+/** A place to listen at: host and port. */
+export const placeShape = v.pipe(
+  v.string(),
+  v.check(
+    (text) => /^(?:\[[0-9a-fA-F:.]+\]|[^:\s]+):[0-9]{1,5}$/.test(text),
+    'not host:port, as "0.0.0.0:80"',
+  ),
+);
+
 /**
  * Checks `value` against `schema`.
  * @param what names the document in the message, e.g. "spec"

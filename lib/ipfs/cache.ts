@@ -10,7 +10,7 @@ import { CACHE_UNJUDGED_BYTES_MAX, CACHE_UNJUDGED_FILES_MAX } from "../limits.ts
 import { CachedFile } from "./cached_file.ts";
 import { CachePart } from "./cache_part.ts";
 import { carParts } from "./car.ts";
-import { openShelf, type Shelf } from "./shelf.ts";
+import { openShelf, type Shelf, type ShelfBounds } from "./shelf.ts";
 import { type BoundedRead, readBoundedFile, refusedBytes, tooLarge } from "./unixfs.ts";
 import { type FileSink, GuardedSink, streamUnixfsFile } from "./unixfs_stream.ts";
 
@@ -49,9 +49,11 @@ export interface CacheOptions {
   maxFiles: number;
   /** Told what was found useful, and what of it is here no more. */
   watcher?: CacheWatcher;
+  /** The same of what nobody has judged yet. */
+  unjudgedWatcher?: CacheWatcher | undefined;
 }
 
-/** Knows which files the cache has that were found useful, by the texts of their cids. */
+/** Knows which files a folder of the cache has, by the texts of their cids. */
 export interface CacheWatcher {
   /** It may have been there before, with its blocks elsewhere in it. */
   noteKept(name: string): void;
@@ -64,16 +66,17 @@ const UNJUDGED = "unjudged";
 /** Opens (or makes) the cache in `dir`, mode 0700, with what earlier processes left in it. */
 export async function openCache(
   dir: string,
-  { maxBytes, maxFiles, watcher }: CacheOptions,
+  { maxBytes, maxFiles, watcher, unjudgedWatcher }: CacheOptions,
 ): Promise<BlockCache> {
   const kept = await openShelf(dir, SUFFIX, {
     bytesMax: maxBytes,
     filesMax: maxFiles,
-    onGone: (name) => watcher?.noteGone(name),
+    ...told(watcher),
   });
-  const unjudged = await openShelf(join(dir, UNJUDGED), SUFFIX, {
+  const unjudged = await openShelf(unjudgedDir(dir), SUFFIX, {
     bytesMax: Math.min(maxBytes, CACHE_UNJUDGED_BYTES_MAX),
     filesMax: CACHE_UNJUDGED_FILES_MAX,
+    ...told(unjudgedWatcher),
   });
   return {
     size: () => kept.bytes() + unjudged.bytes(),
@@ -93,14 +96,26 @@ export async function openCache(
     async judge(cid, isUseful) {
       const name = formatCid(cid);
       if (!isUseful) return await unjudged.remove(name);
-      if (await kept.takeFrom(unjudged, name)) watcher?.noteKept(name);
+      await kept.takeFrom(unjudged, name);
     },
   };
+}
+
+/** Where the cache in `dir` has what nobody has judged yet. */
+export function unjudgedDir(dir: string): string {
+  return join(dir, UNJUDGED);
 }
 
 /** Where the cache in `dir` has a file that was found useful. */
 export function keptPath(dir: string, name: string): string {
   return join(dir, name + SUFFIX);
+}
+
+function told(watcher: CacheWatcher | undefined): Pick<ShelfBounds, "onKept" | "onGone"> {
+  return {
+    onKept: (name) => watcher?.noteKept(name),
+    onGone: (name) => watcher?.noteGone(name),
+  };
 }
 
 async function read(

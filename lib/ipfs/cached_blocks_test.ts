@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Block, cidOf, formatCid, RAW } from "../cid.ts";
-import { type BlockCache, keptPath, openCache } from "./cache.ts";
+import { type BlockCache, keptPath, openCache, unjudgedDir } from "./cache.ts";
 import { CachedBlocks } from "./cached_blocks.ts";
 import { type Dag, importFile } from "./dag.ts";
 
@@ -79,6 +79,26 @@ Deno.test("what nobody judged is given to nobody, nor what was found useless", a
     await keep(opened, dag);
     assert.equal(await held(opened, dag), dag.blocks.length, "but once it is useful");
   });
+});
+
+Deno.test("what nobody judged is found where it lies until it is judged, and whole once it is", async () => {
+  const dir = await Deno.makeTempDir();
+  const blocks = await CachedBlocks.open(unjudgedDir(dir));
+  try {
+    const cache = await openCache(dir, { ...ROOM, unjudgedWatcher: blocks });
+    const opened = { dir, cache, blocks };
+    const one = file(1);
+    await cache.put(one.root, one.blocks.slice(0, 2));
+    assert.equal(await held(opened, one), 2);
+    await cache.put(one.root, one.blocks);
+    await blocks.settled();
+    assert.equal(await held(opened, one), one.blocks.length);
+    await cache.judge(one.root, true);
+    assert.equal(await held(opened, one), 0);
+  } finally {
+    await blocks.close();
+    await Deno.remove(dir, { recursive: true });
+  }
 });
 
 Deno.test("what goes is found no more, and what another file has still is", async () => {

@@ -20,7 +20,7 @@ export interface FetcherOptions {
   kept?: KeptSource;
   /** Base URLs of trustless gateways in the order in which to ask them. */
   gateways: readonly string[];
-  /** Asked before any gateway; wants a cache, which what a peer or a gateway sends goes through. */
+  /** Asked before any gateway. */
   peers?: Peers | null;
   cache: BlockCache | null;
   notes?: FetchNotes;

@@ -38,7 +38,9 @@ export interface ShelfPart extends OpenedFile, Disposable {
 export interface ShelfBounds {
   bytesMax: number;
   filesMax: number;
-  /** Told of each file that is here no more. */
+  /** Told of each file that has come, be it in the place of another of its name. */
+  onKept?: (name: string) => void;
+  /** Told of each that is here no more. */
   onGone?: (name: string) => void;
 }
 
@@ -100,8 +102,7 @@ class Folder implements Shelf {
     try {
       const size = await writeParts(temporary, parts, this.bounds.bytesMax);
       await Deno.rename(temporary, this.#path(name));
-      this.#remember(name, inBlocks(size));
-      await this.makeRoom();
+      await this.#came(name, inBlocks(size));
     } catch {
       await Deno.remove(temporary).catch(() => {});
     }
@@ -119,8 +120,7 @@ class Folder implements Shelf {
         const { size } = await file.stat();
         await Deno.rename(path, this.#path(name));
         isKept = true;
-        this.#remember(name, inBlocks(size));
-        await this.makeRoom();
+        await this.#came(name, inBlocks(size));
       },
       [Symbol.dispose]() {
         file.close();
@@ -135,6 +135,7 @@ class Folder implements Shelf {
     try {
       await Deno.rename(path, this.#path(name));
       await this.touch(name);
+      this.bounds.onKept?.(name);
       await this.makeRoom();
       return this.files.has(name);
     } catch {
@@ -164,6 +165,12 @@ class Folder implements Shelf {
 
   #path(name: string): string {
     return join(this.dir, name + this.suffix);
+  }
+
+  async #came(name: string, bytes: number): Promise<void> {
+    this.#remember(name, bytes);
+    this.bounds.onKept?.(name);
+    await this.makeRoom();
   }
 
   #remember(name: string, bytes: number): void {

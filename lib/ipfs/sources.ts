@@ -122,13 +122,14 @@ export class Sources {
     const gateways = this.#gateways.filter(mayBeAsked)
       .map((one) => from("gateways", this.#racer(one, ask, this.options.asked)));
     let nowhere: KhachapuriError | null = null;
+    let atHomeFailed: unknown = null;
     const atHome = (home: Peer): Racer<Found<T>> => {
       const { operator } = home;
       const run = from("peers", this.#racer({ gateway: home.toFetch(maxBytes), operator }, ask));
       return (signal, progress) =>
         run(signal, progress).catch((error) => {
           // What the home did not get from any gateway nobody else needs to ask for.
-          throw isAbsence(error) ? nowhere = allFailed(cid, [error]) : error;
+          throw atHomeFailed = isAbsence(error) ? nowhere = allFailed(cid, [error]) : error;
         });
     };
     const result = await race(home ? [atHome(home), ...gateways] : gateways, {
@@ -138,7 +139,9 @@ export class Sources {
       hedgeMs: (index) => home && index === 0 ? HOME_HEDGE_MS : GATEWAY_HEDGE_MS,
     });
     if (result.won) return result.value;
-    if (gateways.length > 0) throw allFailed(cid, result.errors);
+    // A home that could not say anything says nothing of the content.
+    const errors = result.errors.filter((error) => error !== atHomeFailed);
+    if (gateways.length > 0) throw allFailed(cid, errors);
     if (this.options.isKeeping && this.#gateways.length === 0) throw notKept(cid);
     throw nobodyToAsk(this.#gateways.map(({ operator }) => operator));
   }

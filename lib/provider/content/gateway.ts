@@ -34,6 +34,9 @@ interface Found {
   pieces(): AsyncGenerator<Uint8Array> | Generator<Uint8Array>;
 }
 
+/** What of a request an answer follows from. */
+export type ContentQuestion = Pick<HttpRequest, "method" | "path" | "query" | "fields" | "sender">;
+
 export class ContentGateway {
   readonly #turns = new RestingQueue();
 
@@ -45,7 +48,7 @@ export class ContentGateway {
    * @throws KhachapuriError `invalid_cid`, `invalid_input`, `not_acceptable`, `not_found` (or
    * `not_cached`, to who asked for that), `rate_limited`, `overloaded`
    */
-  async answer(request: HttpRequest, own: BlockReader | null = null): Promise<Answer> {
+  async answer(request: ContentQuestion, own: BlockReader | null = null): Promise<Answer> {
     const asked = readContentRequest(request);
     const free = this.parts.places.take(request.sender.address);
     let isStreaming = false;

@@ -14,6 +14,7 @@ import type { Push } from "../../spec/push.ts";
 import { within } from "../../within.ts";
 import { CarIntake, type TakeBytes, takingInto } from "./car_intake.ts";
 import type { Kept } from "./kept.ts";
+import type { PartName } from "./kept_files.ts";
 import { type Parts, takeFrom } from "./parts.ts";
 import { bytesFor, type Place, type Quota, type Room } from "./room.ts";
 import { Broken, diskRefused, receive } from "./upload.ts";
@@ -56,6 +57,17 @@ export interface Receipt {
   readonly isNew: boolean;
 }
 
+/** What an owner has kept at another node. */
+export interface Copy extends PartName {
+  /** Of the whole CAR. */
+  readonly bytes: number;
+  /** When it was last seen that it is to be kept, Unix ms. */
+  readonly at: number;
+}
+
+/** A CAR that comes. */
+type Coming = Omit<Copy, "at"> & Partial<Pick<Copy, "at">>;
+
 /** Whoever pushes what is just being pushed waits for the other: it may be its own, broken off. */
 const WAIT_MS = PUSH_PACE_MS + 5_000;
 
@@ -86,14 +98,45 @@ export class Ingest {
     } while (this.#coming.has(keyOf(push)));
     if (this.#isRetired) throw changing();
     const place = this.#admit(push, allowed);
-    const coming = this.#bring(push, upload).finally(() => {
-      place.free();
-      this.#coming.delete(keyOf(push));
-    });
-    this.#coming.set(keyOf(push), coming);
-    await coming;
-    this.options.onKept(push.root);
+    await this.#comes({ ...push, bytes: Number(push.bytes) }, upload, place);
     return this.#receipt(push, Number(push.bytes), allowed, true);
+  }
+
+  /**
+   * Takes a copy of what another node keeps for an owner, which may have it kept, as that one has
+   * seen. It takes room that is free, and has nothing given up.
+   * @param body null: it is only asked whether it is here
+   * @returns whether it is kept here, for that owner and as long as there
+   * @throws KhachapuriError `overloaded`, and for everything that is wrong with it
+   */
+  async takeCopy(copy: Copy, body: ByteSource | null): Promise<boolean> {
+    const { kept, room } = this.options;
+    do {
+      if (this.#isRetired) throw changing();
+      await this.#others(copy);
+      if (await kept.protect(copy.root, copy.owner, copy.at)) return true;
+    } while (this.#coming.has(keyOf(copy)));
+    if (body === null) return false;
+    if (copy.bytes > PUSH_CAR_BYTES_MAX) throw tooLarge();
+    const place = room.take(copy.owner, copy.bytes, Infinity);
+    await this.#comes(copy, { body, offset: 0 }, place);
+    return true;
+  }
+
+  /** Nothing is awaited before it counts as coming. */
+  async #comes(
+    coming: Coming,
+    upload: Pick<Upload, "body" | "offset">,
+    place: Place,
+  ): Promise<void> {
+    this.options.parts.take(coming);
+    const brought = this.#bring(coming, upload).finally(() => {
+      place.free();
+      this.#coming.delete(keyOf(coming));
+    });
+    this.#coming.set(keyOf(coming), brought);
+    await brought;
+    this.options.onKept(coming.root);
   }
 
   /**
@@ -114,8 +157,8 @@ export class Ingest {
   }
 
   /** The same root of the same owner may be coming already. */
-  async #others(push: Push): Promise<void> {
-    const coming = this.#coming.get(keyOf(push));
+  async #others(part: PartName): Promise<void> {
+    const coming = this.#coming.get(keyOf(part));
     if (coming && await within(coming.catch(() => {}), WAIT_MS) === "late") throw isComing();
   }
 
@@ -155,15 +198,13 @@ export class Ingest {
 
   /** Takes what the push needs; nothing is awaited, so that pushes at once cannot share it. */
   #admit(push: Push, allowed: number): Place {
-    const { room, parts } = this.options;
-    const place = room.take(push.owner, Number(push.bytes), allowed);
+    const place = this.options.room.take(push.owner, Number(push.bytes), allowed);
     try {
       this.#use(push);
     } catch (error) {
       place.free();
       throw error;
     }
-    parts.take(push);
     return place;
   }
 
@@ -171,27 +212,30 @@ export class Ingest {
     if (!this.options.kept.index.addNonce(nonce, expires)) throw replayed();
   }
 
-  async #bring(push: Push, { body, offset }: Upload): Promise<void> {
+  async #bring(
+    coming: Coming,
+    { body, offset }: Pick<Upload, "body" | "offset">,
+  ): Promise<void> {
     const { kept, parts } = this.options;
-    const intake = new CarIntake(parseCid(push.root), Number(push.bytes));
+    const intake = new CarIntake(parseCid(coming.root), coming.bytes);
     const leisure = new Leisure();
     const take = takingInto(intake, leisure);
-    const file = await kept.files.openPart(push).catch((cause) => {
+    const file = await kept.files.openPart(coming).catch((cause) => {
       throw diskRefused(cause);
     });
     try {
       await takeFrom(file, offset, take);
       await file.truncate(offset);
       if (body) await this.#receive(body, file, take);
-      if (intake.taken < Number(push.bytes)) throw tooShort(push, intake);
+      if (intake.taken < coming.bytes) throw tooShort(coming, intake);
       const places = await leisure.steps(intake.end());
       await file.syncData();
-      await kept.add(push, Number(push.bytes), places);
+      await kept.add(coming, coming.bytes, places, coming.at);
     } catch (error) {
       if (error instanceof Broken) {
         await file.truncate(intake.verified);
-        parts.put(push, intake.verified);
-      } else await kept.files.removePart(push);
+        parts.put(coming, intake.verified);
+      } else await kept.files.removePart(coming);
       throw error;
     } finally {
       file.close();
@@ -230,10 +274,7 @@ export class Ingest {
 
 /** What needs no look at anything. */
 function assertSizes({ bytes }: Push, { offset, bodyBytes, body }: Upload): void {
-  if (bytes > BigInt(PUSH_CAR_BYTES_MAX)) {
-    const message = `a CAR has at most ${PUSH_CAR_BYTES_MAX} bytes here`;
-    throw new KhachapuriError("body_too_large", message, { data: { limit: PUSH_CAR_BYTES_MAX } });
-  }
+  if (bytes > BigInt(PUSH_CAR_BYTES_MAX)) throw tooLarge();
   const left = Number(bytes) - offset;
   if (left < 0) throw unfitting(`upload-offset is behind the end, which is ${bytes}`);
   const announced = body === null ? 0 : bodyBytes ?? left;
@@ -242,7 +283,12 @@ function assertSizes({ bytes }: Push, { offset, bodyBytes, body }: Upload): void
   }
 }
 
-function tooShort({ bytes }: Push, { taken }: CarIntake): Broken {
+function tooLarge(): KhachapuriError {
+  const message = `a CAR has at most ${PUSH_CAR_BYTES_MAX} bytes here`;
+  return new KhachapuriError("body_too_large", message, { data: { limit: PUSH_CAR_BYTES_MAX } });
+}
+
+function tooShort({ bytes }: Coming, { taken }: CarIntake): Broken {
   return new Broken(`the push ended after ${taken} of ${bytes} bytes`);
 }
 
@@ -279,6 +325,6 @@ function isComing(): KhachapuriError {
   });
 }
 
-function keyOf({ root, owner }: Push): string {
+function keyOf({ root, owner }: PartName): string {
   return `${root} ${owner}`;
 }

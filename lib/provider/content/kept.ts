@@ -139,9 +139,15 @@ export class Kept implements BlockReader {
   /**
    * A part is whole and on disk: it is kept for its owner when this resolves, whatever ends this
    * process then.
+   * @param at when it was last seen that it is to be kept, Unix ms
    */
-  async add(part: PartName, bytes: number, places: readonly BlockPlace[]): Promise<void> {
-    const { index, options: { now } } = this;
+  async add(
+    part: PartName,
+    bytes: number,
+    places: readonly BlockPlace[],
+    at = this.options.now(),
+  ): Promise<void> {
+    const { index } = this;
     const id = index.newId();
     let isUsed = false;
     try {
@@ -150,11 +156,11 @@ export class Kept implements BlockReader {
         const known = index.find(part.root);
         if (known) {
           await this.files.removePart(part);
-          return index.protect(known, part.owner, now());
+          return index.protect(known, part.owner, at);
         }
         await this.files.keep(part);
         const file = { id, root: part.root, bytes, diskBytes: diskBytesOf(bytes) };
-        index.addRoot(file, part.owner, now());
+        index.addRoot(file, part.owner, at);
         isUsed = true;
         this.#bytes += file.diskBytes;
         this.#count += 1;
@@ -165,10 +171,10 @@ export class Kept implements BlockReader {
   }
 
   /** A root that is here is kept for another owner, or longer. @returns false when it is not */
-  async protect(root: CidText, owner: Address): Promise<boolean> {
+  async protect(root: CidText, owner: Address, at = this.options.now()): Promise<boolean> {
     return await this.#change(() => {
       const known = this.index.find(root);
-      if (known) this.index.protect(known, owner, this.options.now());
+      if (known) this.index.protect(known, owner, at);
       return Promise.resolve(known !== null);
     });
   }

@@ -158,6 +158,12 @@ export class KeptIndex {
       .get(root, owner) !== undefined;
   }
 
+  /** Those who have a root kept. */
+  keepersOf(root: CidText): Keeper[] {
+    const all = this.#database.prepare(`${KEEPERS} WHERE roots.root = ?`);
+    return all.all(root) as unknown as Keeper[];
+  }
+
   /** All that owners have kept, longest unprotected first. */
   keepers(): Keeper[] {
     const all = this.#database.prepare(`${KEEPERS} ORDER BY protectedAt, roots.id`);
@@ -213,7 +219,7 @@ export class KeptIndex {
     });
   }
 
-  /** An owner has it kept, and it was seen to be worth it. */
+  /** An owner has it kept, and it was seen to be worth it; of two times the later one counts. */
   protect({ id }: Pick<KeptRoot, "id">, owner: Address, at: number): void {
     this.#durably(() => this.#protect(id, owner, at));
   }
@@ -227,7 +233,10 @@ export class KeptIndex {
   }
 
   #protect(id: number, owner: Address, at: number): void {
-    this.#database.prepare("INSERT OR REPLACE INTO keepers VALUES (?, ?, ?)").run(id, owner, at);
+    this.#database.prepare(`
+      INSERT INTO keepers VALUES (?, ?, ?) ON CONFLICT (root, owner)
+      DO UPDATE SET protectedAt = max(protectedAt, excluded.protectedAt)
+    `).run(id, owner, at);
   }
 
   /**

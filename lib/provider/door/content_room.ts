@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Address } from "viem";
 import type { CidText } from "../../cid.ts";
 import { systemClock } from "../../clock.ts";
+import type { Copies } from "../content/copies.ts";
 import { Ingest } from "../content/ingest.ts";
 import { Kept } from "../content/kept.ts";
 import { Parts } from "../content/parts.ts";
@@ -13,6 +14,7 @@ import type { Records } from "../deployment/records.ts";
 import { OwnerAllowances } from "../money/owner_allowances.ts";
 import type { Payments } from "../settlement/payments.ts";
 import { dryRunLimits, pushLimits } from "./content_limits.ts";
+import { copiesIn, joinFleet } from "./fleet_content.ts";
 import type { Site } from "./site.ts";
 
 /** Between two looks for what is needed no more, ms. */
@@ -25,11 +27,12 @@ export type OpenContent = Awaited<ReturnType<typeof openContent>>;
 
 /** To be closed with `stack`. */
 export async function openContent(
-  { provider, state, log, now }: Site,
+  site: Site,
   { stops }: Pick<Records, "stops">,
   { payers, policy }: Pick<Payments, "payers" | "policy">,
   stack: AsyncDisposableStack,
 ) {
+  const { provider, state, log, now } = site;
   const sweeping = new AsyncDisposableStack();
   stack.defer(() => sweeping.disposeAsync());
   const indexPath = join(state.book, "content.db");
@@ -60,10 +63,16 @@ export async function openContent(
     onKept: (root) => listeners.forEach((listener) => listener(root)),
     clock: { ...systemClock, now },
   });
-  lookAfter({ kept, parts, retention, now }, sweeping);
+  const fleet = joinFleet(site);
+  const copies = fleet && sweeping.use(copiesIn(fleet, kept, site));
+  if (copies) listeners.push((root) => copies.note(root));
+  lookAfter({ kept, parts, retention, copies, now }, sweeping);
   return {
     kept,
     ingest: push ? ingest : null,
+    fleet,
+    copies,
+    takeCopy: (...copied: Parameters<Ingest["takeCopy"]>) => ingest.takeCopy(...copied),
     ofOwner: (owner: Address, root: CidText) => kept.ofOwner(owner, root),
     dryRuns: dryRunLimits(now),
     pushes: pushLimits(now),
@@ -76,6 +85,8 @@ export async function openContent(
       kept.retire();
       await Promise.all([sweeping.disposeAsync(), ingest.retire(PUSHES_WAIT_MS)]);
     },
+    /** Has something ended as nothing is changed from here any more. */
+    untilRetired: (end: () => Promise<void>) => sweeping.defer(end),
     /** Calls back when a root is here that may have been looked for in vain. */
     whenKept: (listener: (root: CidText) => void) => void listeners.push(listener),
   };
@@ -85,15 +96,20 @@ interface LookedAfter {
   kept: Kept;
   parts: Parts;
   retention: Retention;
+  copies: Copies | null;
   now: () => number;
 }
 
-/** Gives up what is needed no more, from time to time. */
-function lookAfter({ kept, parts, retention, now }: LookedAfter, stack: AsyncDisposableStack) {
+/** Gives up what is needed no more, from time to time, and has copied what is. */
+function lookAfter(
+  { kept, parts, retention, copies, now }: LookedAfter,
+  stack: AsyncDisposableStack,
+) {
   let sweep = Promise.resolve();
   const timer = setInterval(() => {
     kept.index.forgetNonces(BigInt(Math.floor(now() / 1_000)));
     sweep = sweep.then(() => parts.sweep()).then(() => retention.sweep()).catch(() => {});
+    void copies?.sweep();
   }, SWEEP_MS);
   stack.defer(() => {
     clearInterval(timer);

@@ -1,6 +1,7 @@
 /** What a provider's parts are opened on, and where they keep what they keep. */
 import { dirname, join } from "node:path";
 import { type Config, type ProviderConfig, resolveFromHome } from "../../config.ts";
+import type { FleetNode } from "../../ipfs/rendezvous.ts";
 import type { Log } from "../../log.ts";
 import type { Offering } from "../http/page.ts";
 import type { ReadAhead } from "../ledger/book_reader.ts";
@@ -50,6 +51,8 @@ export interface Site {
   state: StateDirs;
   ground: Ground;
   prepared: Prepared;
+  /** The fleet's that live, this one among them; absent: nobody tells of any other. */
+  nodes?: () => readonly FleetNode[];
   /** null: nobody's runs go on. */
   succession: Succession | null;
   log: Log;

@@ -7,11 +7,7 @@ import { Spares } from "../../../sandbox/spares.ts";
 import { parseCid } from "../../cid.ts";
 import { systemClock } from "../../clock.ts";
 import { type BlockReader, readersInTurn } from "../../ipfs/block_reader.ts";
-import { openCache } from "../../ipfs/cache.ts";
-import { CachedBlocks } from "../../ipfs/cached_blocks.ts";
 import type { ProviderConfig } from "../../config.ts";
-import { createFetcher } from "../../ipfs/gateway.ts";
-import { CACHE_BYTES_MAX, CACHE_FILES_MAX } from "../../limits.ts";
 import { ContentGateway } from "../content/gateway.ts";
 import { GatewayPlaces } from "../content/gateway_places.ts";
 import type { Welcome } from "../denial/welcome.ts";
@@ -31,6 +27,7 @@ import { SocketFolders } from "../program/socket_folders.ts";
 import { InstanceBudget } from "../server/instance_budget.ts";
 import { StartGate } from "../server/start_gate.ts";
 import type { OpenContent } from "./content_room.ts";
+import { openReading } from "./reading_room.ts";
 import type { Site } from "./site.ts";
 
 /** A sandbox that no call uses for this long is closed, ms. */
@@ -41,27 +38,26 @@ interface Workplaces {
   seller: Seller;
   records: Records;
   counters: Counters;
-  content: Pick<OpenContent, "kept" | "noteUse" | "whenKept">;
+  content: Pick<
+    OpenContent,
+    "kept" | "noteUse" | "whenKept" | "fleet" | "copies" | "takeCopy" | "untilRetired"
+  >;
   noteServer: NoteServer;
   welcome: Welcome;
   machine: Pick<MachineWatch, "assertMemory" | "sandboxRefusal" | "figures">;
 }
 
 export async function openWorkplaces(
-  { config, ground, provider, state, succession, log }: Site,
+  site: Site,
   { seller, records, counters, content, machine, ...told }: Workplaces,
   stack: AsyncDisposableStack,
 ) {
+  const { ground, provider, state, succession, log } = site;
   const { keys, sandbox } = ground;
   const { registrations, stops, tariffs } = records;
   const { egress, settlement, sandbox: { timeoutMs, memoryMb, credits, responseBytes } } = provider;
   const { instances, instanceIdleSeconds } = provider.sandbox;
-  const cachedBlocks = await CachedBlocks.open(state.cache);
-  stack.defer(() => cachedBlocks.close());
-  const bounds = { maxBytes: CACHE_BYTES_MAX, maxFiles: CACHE_FILES_MAX };
-  const cache = await openCache(state.cache, { ...bounds, watcher: cachedBlocks });
-  const { gateways } = config;
-  const fetcher = createFetcher({ kept: content.kept, gateways, cache, notes: counters.content });
+  const { cache, useful, fetcher } = await openReading(site, content, counters.content, stack);
   const isPaying = (owner: Address) => registrations.isOwner(owner);
   const openings = new Openings(isPaying);
   const programs = await openPrograms({ dir: state.programs, fetcher, openings });
@@ -109,7 +105,7 @@ export async function openWorkplaces(
     deployments.forgetAbsence(root);
     programs.forgetAbsence(root);
   });
-  const gateway = provider.ipfs.public ? openGateway([content.kept.used, cachedBlocks]) : null;
+  const gateway = provider.ipfs.public ? openGateway([content.kept.used, useful]) : null;
   const webDomain = new URL(provider.webDomain);
   const runtimes = lookOnce(() => findRuntimes(host, memoryMb), log);
   const parts = { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, webDomain };

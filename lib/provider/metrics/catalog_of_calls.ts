@@ -181,7 +181,9 @@ export const CALL_METRICS = {
   khachapuri_content_reads_total: {
     type: "counter",
     help: "Specs and programs that were read, by where they were found.",
-    labels: { source: "`kept`, `cache`, `gateways` or `nowhere`" },
+    labels: {
+      source: "`kept`, `cache`, `peers` (another node of this provider), `gateways` or `nowhere`",
+    },
   },
   khachapuri_gateway_requests_total: {
     type: "counter",

@@ -11,7 +11,7 @@ export class ContentUsage {
     this.metrics = [this.#reads.metric, this.#requests.metric];
   }
 
-  read(source: "kept" | "cache" | "gateways" | "nowhere"): void {
+  read(source: "kept" | "cache" | "peers" | "gateways" | "nowhere"): void {
     this.#reads.add({ source });
   }
 

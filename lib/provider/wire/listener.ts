@@ -43,6 +43,8 @@ export interface Listener {
 export interface ListenOptions
   extends Pick<ConnectionsOptions, "networkOf" | "usage">, Pick<ExchangeParts, "onUnread"> {
   readonly place: Place;
+  /** Of config.json, which says where; by default `provider.listen`. */
+  readonly setting?: string;
   /** null: no TLS, which a proxy before us does, or nobody. */
   readonly tls: CertificateFiles | CertificateSource | null;
   readonly handle: Handle;
@@ -73,7 +75,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       if (connection) readHttp1(connection, connections);
     });
   }
-  const bound = await bind(server, place);
+  const bound = await bind(server, place, options.setting);
   const hearing = "port" in bound ? new Hearing(server, bound, connections, log) : null;
   return {
     url: urlOf(bound, tls ? "https" : "http"),
