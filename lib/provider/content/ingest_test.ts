@@ -306,3 +306,56 @@ Deno.test("the empty file is a file", async () => {
   await world.push({ root: formatCid(cid), bytes: carOf(cid, [{ cid, bytes }]) });
   assert.deepEqual(await world.kept.readFile(cid, 10), new Uint8Array());
 });
+
+const copyOf = (car: Car, at: number, owner = OWNER) => {
+  return { root: car.root, owner, bytes: car.bytes.length, at };
+};
+
+Deno.test("a copy is kept as of when it was to be kept at the other node, whatever is allowed here", async () => {
+  await using world = await openPushWorld();
+  const { ingest, kept, clock, allowed } = world;
+  allowed.set(OWNER, 0n);
+  const at = clock.now() - 1_000;
+  assert.equal(await ingest.takeCopy(copyOf(CAR, at), null), false);
+  assert.equal(await ingest.takeCopy(copyOf(CAR, at), piecesOf(CAR.bytes)), true);
+  assert.equal(kept.index.keepers()[0]!.protectedAt, at);
+  assert.deepEqual(world.arrived, [CAR.root]);
+  assert.equal((await kept.readFile(parseCid(CAR.root), 2 ** 20))?.length, 300 * KIB);
+  for (const [said, is] of [[at - 5, at], [at + 5, at + 5]] as const) {
+    assert.equal(await ingest.takeCopy(copyOf(CAR, said), null), true);
+    assert.equal(kept.index.keepers()[0]!.protectedAt, is);
+  }
+});
+
+Deno.test("a copy takes room that is free, has nothing given up, and is what it says", async () => {
+  await using world = await openPushWorld({ bytesMax: 600 * KIB });
+  const { ingest, kept } = world;
+  await world.push(CAR);
+  world.hours(48);
+  const other = carOfBytes(300 * KIB, 2);
+  const take = (car: Car, bytes = car.bytes) =>
+    ingest.takeCopy(copyOf(car, world.clock.now()), piecesOf(bytes));
+  await assert.rejects(take(other), { code: "overloaded" });
+  assert.deepEqual(kept.index.keepers().map(({ root }) => root), [CAR.root]);
+  const small = carOfBytes(10 * KIB, 3);
+  const changed = small.bytes.slice();
+  changed[changed.length - 1]! ^= 1;
+  await assert.rejects(take(small, changed), { code: "ipfs_mismatch" });
+  await assert.rejects(take({ ...small, root: other.root }), { code: "invalid_input" });
+  assert.equal(await take(small), true);
+});
+
+Deno.test("a copy and a push of the same at once: one file, for both", async () => {
+  await using world = await openPushWorld();
+  const { ingest, kept } = world;
+  const { body, asked, send, end } = sentBody();
+  const copying = ingest.takeCopy(copyOf(CAR, 5), body);
+  await asked;
+  const pushing = world.push(CAR);
+  send(CAR.bytes.slice());
+  end();
+  assert.deepEqual([await copying, (await pushing).isNew], [true, false]);
+  assert.equal(kept.index.keepers()[0]!.protectedAt, world.clock.now());
+  await ingest.retire(0);
+  await assert.rejects(ingest.takeCopy(copyOf(CAR, 5), null), { code: "overloaded" });
+});
