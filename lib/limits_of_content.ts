@@ -17,8 +17,8 @@ export const CONTENT_ANSWERS_MAX = 64;
 /** Of those, of one network (IPv4 /24, IPv6 /56): other providers ask for six blocks at a time. */
 export const NETWORK_CONTENT_ANSWERS_MAX = 16;
 /**
- * Answers to another node of the same provider, and what is fetched for it, at a time: as many as it
- * looks up at a time itself (LOOKUPS_MAX). Each holds a block.
+ * Answers to another node of the same provider, and what is fetched for it, at a time: as many as
+ * it looks up at a time itself (LOOKUPS_MAX). Each holds a block.
  */
 export const PEER_ANSWERS_MAX = 32;
 /** A reader may keep us waiting for so long in all, ms, */

@@ -1,8 +1,8 @@
 /**
  * Blocks of a folder of the cache by their cids: of its useful files, say. Where they are stands in
  * an index on disk, so that neither a start nor the memory follows from how much is cached. The
- * index is a guess: each block is verified as it is read, and what the index does not have is looked
- * for once in the file of that name. So nothing waits for it, and a crash costs no more than
+ * index is a guess: each block is verified as it is read, and what the index does not have is
+ * looked for once in the file of that name. So nothing waits for it, and a crash costs no more than
  * indexing a file again.
  */
 import { blockKey, type CID, formatCid, isContentOf } from "../cid.ts";

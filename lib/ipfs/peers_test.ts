@@ -3,12 +3,7 @@ import assert from "node:assert/strict";
 import { manualClock } from "../../worlds/clock.ts";
 import { aWhile } from "../../worlds/turns.ts";
 import { type Block, cidOf, RAW } from "../cid.ts";
-import {
-  GATEWAY_HEDGE_MS,
-  HOME_HEDGE_MS,
-  PEER_HEDGE_MS,
-  PEER_SILENT_MS,
-} from "../limits_of_peers.ts";
+import { HOME_HEDGE_MS, PEER_HEDGE_MS, PEER_SILENT_MS } from "../limits_of_peers.ts";
 import { createFetcher } from "./gateway.ts";
 import { FETCH_FIELD, Peers } from "./peers.ts";
 import { homesOf } from "./rendezvous.ts";
@@ -184,7 +179,7 @@ Deno.test("without gateways the home's are asked all the same, and nobody's word
   await assert.rejects(none.read(), { code: "ipfs_unavailable" });
 });
 
-Deno.test("a node that is told of nobody asks gateways, and so does one that is alone", async () => {
+Deno.test("a node that is told of nobody asks gateways, and so does one that is alone", () => {
   for (const nodes of [[], [{ name: "me", url: "http://me" }]]) {
     const peers = new Peers({ node: "me", nodes: () => nodes, authorization: "", now: Date.now });
     assert.deepEqual(peers.orderFor(FILE.cid), { peers: [], home: null });

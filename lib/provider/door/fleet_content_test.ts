@@ -5,7 +5,6 @@ import { fileAt, openNode, TestFleet, type TestNode } from "../../../worlds/flee
 import { startGateway, type TestGateway } from "../../../worlds/ipfs/gateway.ts";
 import * as hostile from "../../../worlds/ipfs/hostile_gateway.ts";
 import { type CID, formatCid, parseCid } from "../../cid.ts";
-import type { Dag } from "../../ipfs/dag.ts";
 import type { FleetNode } from "../../ipfs/rendezvous.ts";
 import type { FileSink } from "../../ipfs/unixfs_stream.ts";
 
