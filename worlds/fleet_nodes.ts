@@ -94,7 +94,6 @@ export async function openNode(
   const content = {
     kept,
     fleet,
-    copies,
     takeCopy: ingest.takeCopy.bind(ingest),
     untilRetired: () => {},
   };

@@ -27,9 +27,9 @@ export interface Fetcher {
   /** Whether what was read is worth keeping on disk; until its reader says so it hardly is. */
   judge(cid: CID, isUseful: boolean): Promise<void>;
   /**
-   * Has the file here for a peer that asks its home: kept, or in the cache, into which it comes from
-   * gateways, which are asked once for all who want it. Of a file that is refused there is what was
-   * had of it, so that the peer sees for itself. Absent where there is no cache.
+   * Has the file here for a peer that asks its home: kept, or in the cache, into which it comes
+   * from gateways, which are asked once for all who want it. Of a file that is refused there is
+   * what was had of it, so that the peer sees for itself. Absent where there is no cache.
    * @throws KhachapuriError as `readFile`
    */
   bring?(cid: CID, maxBytes: number): Promise<void>;

@@ -94,7 +94,7 @@ export class Sources {
     signal: AbortSignal,
   ): Promise<AtPeers<T>> {
     let lacksIt = false;
-    const racers = peers.filter(mayBeAsked).map((peer): Racer<T> => {
+    const racers = peers.map((peer): Racer<T> => {
       const run = this.#racer({ gateway: peer.forWhatIsThere, operator: peer.operator }, ask);
       return (signal, progress) =>
         run(signal, progress).catch((error) => {

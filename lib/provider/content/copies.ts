@@ -32,10 +32,8 @@ interface Holder {
   readonly until: number;
 }
 
-/** Whoever was told of a copy here is told again, and so hears how long it is to be kept. */
-const CONFIRMED_MS = 3_600_000;
-/** The other is to have said so again by then: else this node takes it to be gone there. */
-const HEARD_MS = 2 * CONFIRMED_MS;
+/** Who keeps it is asked again by then, and so hears how long it is to be kept. */
+const BELIEVED_MS = 3_600_000;
 /** What a node says of a copy is a line of JSON. */
 const ANSWER_BYTES = 16 * 1024;
 const PIECE_BYTES = 256 * 1024;
@@ -50,11 +48,6 @@ export class Copies implements AsyncDisposable {
   /** A root has come. */
   note(root: CidText): void {
     this.#later(() => this.#look(this.options.kept.index.keepersOf(root)));
-  }
-
-  /** Another node keeps the same. */
-  heard(copy: Pick<Copy, "root" | "owner">, node: string): void {
-    this.#hold(copy, node, HEARD_MS);
   }
 
   /** Sees to everything that is kept. */
@@ -99,7 +92,8 @@ export class Copies implements AsyncDisposable {
     for (const isWhole of [false, true]) {
       for (const node of others) {
         if (!await this.#offer(copy, node, isWhole)) continue;
-        this.#hold(copy, node.name, CONFIRMED_MS);
+        const until = this.options.now() + BELIEVED_MS;
+        this.#holders.set(keyOf(copy), { node: node.name, until });
         return true;
       }
     }
@@ -123,10 +117,6 @@ export class Copies implements AsyncDisposable {
     });
     const answer = await sent.catch(() => signal.throwIfAborted());
     return answer?.status === 204;
-  }
-
-  #hold(copy: Pick<Copy, "root" | "owner">, node: string, ms: number): void {
-    this.#holders.set(keyOf(copy), { node, until: this.options.now() + ms });
   }
 
   #isHeld(copy: Pick<Copy, "root" | "owner">): boolean {

@@ -359,3 +359,16 @@ Deno.test("a copy and a push of the same at once: one file, for both", async () 
   await ingest.retire(0);
   await assert.rejects(ingest.takeCopy(copyOf(CAR, 5), null), { code: "overloaded" });
 });
+
+Deno.test("a copy that comes at any moment of a push waits for it, or the push for the copy", async () => {
+  await using world = await openPushWorld();
+  for (let moment = 0; moment < 24; moment++) {
+    const car = carOfBytes(2 * KIB, 100 + moment);
+    const pushing = world.push(car);
+    for (let count = 0; count < moment; count++) await null;
+    const copying = world.ingest.takeCopy(copyOf(car, 5), piecesOf(car.bytes));
+    await Promise.all([pushing, copying]);
+    const file = await world.kept.readFile(parseCid(car.root), 2 ** 20);
+    assert.equal(file?.length, 2 * KIB, `moment ${moment}`);
+  }
+});

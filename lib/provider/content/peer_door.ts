@@ -34,8 +34,6 @@ export interface PeerDoorParts {
   /** Has the file here as its home has it; null: there are no gateways. */
   bring: NonNullable<Fetcher["bring"]> | null;
   ingest: Pick<Ingest, "takeCopy">;
-  /** Told which node has a copy of what is kept here, too. */
-  onCopy(copy: Copy, node: string): void;
   clock: Clock;
 }
 
@@ -102,12 +100,12 @@ export class PeerDoor {
     }
   }
 
-  async #takeCopy(node: string, { path, query, body }: HttpRequest): Promise<Answer> {
+  async #takeCopy(node: string, { path, query, fields, body }: HttpRequest): Promise<Answer> {
     const copy = readCopy(path.slice(KEPT_PREFIX.length), query ?? "", this.parts.clock.now());
+    const isOffered = fields.get("content-length") === "0";
     const free = this.#take(node);
     try {
-      if (await this.parts.ingest.takeCopy(copy, body)) {
-        this.parts.onCopy(copy, node);
+      if (await this.parts.ingest.takeCopy(copy, isOffered ? null : body)) {
         return { status: 204, headers: [], body: null };
       }
     } finally {

@@ -71,7 +71,6 @@ export async function openContent(
     kept,
     ingest: push ? ingest : null,
     fleet,
-    copies,
     takeCopy: (...copied: Parameters<Ingest["takeCopy"]>) => ingest.takeCopy(...copied),
     ofOwner: (owner: Address, root: CidText) => kept.ofOwner(owner, root),
     dryRuns: dryRunLimits(now),

@@ -61,12 +61,8 @@ export function copiesIn(
 }
 
 export interface PeerDoorGround {
-  content: {
-    kept: BlockReader;
-    copies: Pick<Copies, "heard"> | null;
-    takeCopy: Ingest["takeCopy"];
-  };
-  cached: { useful: CachedBlocks; unjudged: CachedBlocks };
+  content: { kept: BlockReader; takeCopy: Ingest["takeCopy"] };
+  cached: { useful: BlockReader; unjudged: BlockReader & Pick<CachedBlocks, "settled"> };
   fetcher: Pick<Fetcher, "bring">;
   hasGateways: boolean;
   log: Log;
@@ -88,7 +84,6 @@ export async function openPeerDoor(
     isHomeOf: (cid) => peers.isHomeOf(cid),
     bring: hasGateways ? bringer(fetcher, cached.unjudged) : null,
     ingest: content,
-    onCopy: (copy, node) => content.copies?.heard(copy, node),
     clock: systemClock,
   });
   const listener = await listen({

@@ -1,12 +1,16 @@
 /** Content in a fleet: real listeners and disks, and a gateway that counts. */
 import assert from "node:assert/strict";
 import { carOfBytes } from "../../../worlds/content/push_world.ts";
-import { fileAt, openNode, TestFleet, type TestNode } from "../../../worlds/fleet_nodes.ts";
+import { fileAt, KEY, openNode, TestFleet, type TestNode } from "../../../worlds/fleet_nodes.ts";
+import { hearLog } from "../../../worlds/heard_log.ts";
 import { startGateway, type TestGateway } from "../../../worlds/ipfs/gateway.ts";
 import * as hostile from "../../../worlds/ipfs/hostile_gateway.ts";
+import { blocksOfCar, KeptBlocks } from "../../../worlds/ipfs/kept_blocks.ts";
 import { type CID, formatCid, parseCid } from "../../cid.ts";
+import { FETCH_FIELD } from "../../ipfs/peers.ts";
 import type { FleetNode } from "../../ipfs/rendezvous.ts";
 import type { FileSink } from "../../ipfs/unixfs_stream.ts";
+import { joinFleet, openPeerDoor } from "./fleet_content.ts";
 
 const { startHostileGateway } = hostile;
 const NAMES = ["n1", "n2", "n3"];
@@ -207,4 +211,56 @@ Deno.test("nobody else is answered: no word, another provider's word, a word for
     }
   }
   await assert.rejects(stranger.read(dag.root), { code: "not_found" });
+});
+
+Deno.test("a home that fetches for a peer asks no third node: the peer has done that", async () => {
+  await using stack = new AsyncDisposableStack();
+  const gateway = stack.use(await startGateway());
+  const fleet = stack.use(new TestFleet());
+  const dag = fileAt(["n1"], NAMES, 600_000);
+  await gateway.put(dag.blocks);
+  const third = stack.use(startHostileGateway(dag, hostile.status("412 Precondition Failed")));
+  const home = await fleet.add("n1", { gateways: [gateway] });
+  const n2 = await fleet.add("n2", { gateways: [gateway] });
+  fleet.nodes.push({ name: "n3", url: third.url });
+  assert.equal((await n2.read(dag.root)).length, 600_000);
+  assert.equal(third.requests.length, 1);
+  assert.equal((await home.read(dag.root)).length, 600_000);
+  assert.equal(third.requests.length, 1);
+  const other = fileAt(["n1"], NAMES, 600_000);
+  await gateway.put(other.blocks);
+  await home.read(other.root);
+  assert.equal(third.requests.length, 2, "for itself it asks all");
+});
+
+Deno.test("what was brought is given once its blocks stand in the index", async () => {
+  const { root, blocks } = fileAt([], NAMES, 600_000);
+  const indexed = new KeptBlocks();
+  const nobody = { get: () => Promise.resolve(null) };
+  const now = Date.now;
+  const config = { node: "n1", listen: "127.0.0.1:0" };
+  const ground = { provider: { fleet: config }, ground: { keys: { account: KEY } }, now };
+  const fleet = joinFleet({ ...ground, nodes: () => [{ name: "n1", url: "" }] })!;
+  const door = await openPeerDoor(fleet, {
+    content: { kept: nobody, takeCopy: () => Promise.resolve(false) },
+    cached: {
+      useful: nobody,
+      unjudged: {
+        get: (cid) => indexed.get(cid),
+        settled: () => Promise.resolve(blocks.forEach((block) => indexed.put(block))),
+      },
+    },
+    fetcher: { bring: () => Promise.resolve() },
+    hasGateways: true,
+    log: hearLog().log,
+    isShared: false,
+  });
+  try {
+    const headers = { authorization: fleet.pass.wordOf("n2"), [FETCH_FIELD]: "1000000" };
+    const response = await fetch(`${door.url}/ipfs/${formatCid(root)}?format=car`, { headers });
+    const car = await blocksOfCar(await response.bytes());
+    assert.equal(car.blocks.length, blocks.length);
+  } finally {
+    await door.close();
+  }
 });

@@ -16,7 +16,7 @@ interface ReadingGround extends Pick<Site, "succession" | "log"> {
 /** To be closed with `stack`. */
 export async function openReading(
   { config: { gateways }, state, succession, log }: ReadingGround,
-  content: Pick<OpenContent, "kept" | "fleet" | "copies" | "takeCopy" | "untilRetired">,
+  content: Pick<OpenContent, "kept" | "fleet" | "takeCopy" | "untilRetired">,
   notes: FetchNotes,
   stack: AsyncDisposableStack,
 ) {

@@ -1,11 +1,14 @@
 /** Two whole providers as nodes of one, on a chain in memory. */
 import assert from "node:assert/strict";
 import { requestOf, responseOf } from "../../../worlds/answers.ts";
-import { ACCOUNTS } from "../../../worlds/chain/people.ts";
+import { ACCOUNTS, privateKeyOf } from "../../../worlds/chain/people.ts";
 import { freePort } from "../../../worlds/free_port.ts";
 import { hearLog } from "../../../worlds/heard_log.ts";
 import { openProviderHome, type ProviderHome } from "../../../worlds/provider_home.ts";
+import type { CidText } from "../../cid.ts";
 import type { FleetNode } from "../../ipfs/rendezvous.ts";
+import { copyPath } from "../content/peer_door.ts";
+import { PeerPass } from "../content/peer_pass.ts";
 import { metricsText } from "../metrics/metrics.ts";
 import { prepareSite } from "./prepare.ts";
 import { createRoutes } from "./routes.ts";
@@ -64,20 +67,37 @@ Deno.test("a call at a second node needs no gateway: the first gives it what it 
   await assert.rejects(fetch(nodes[1].url), "its listener is closed with it");
 });
 
-Deno.test("who takes a node's place answers the others where it did", async () => {
+Deno.test("who takes a node's place answers the others where it did, and alone, whatever still runs", async () => {
   await using home = await openProviderHome();
+  home.chain.fake.allow(ACCOUNTS.owner.address, 1_000n, 100n);
+  const slow = await home.deploy("echo begun; sleep 2; echo done");
   const { listen, url } = fleetNode("n1");
   const config = home.config({ ...BATCH, fleet: { node: "n1", listen } });
   const start = (isSuccessor: boolean) => {
     return startProvider(config, { log: hearLog().log, graceMs: 10_000, isSuccessor });
   };
+  const path = copyPath({
+    root: slow.cid as CidText,
+    owner: ACCOUNTS.owner.address,
+    bytes: 1,
+    at: 1,
+  });
+  const authorization = new PeerPass(privateKeyOf(ACCOUNTS.operator)).wordOf("n2", path);
+  /** Who has handed over takes nothing any more. */
+  const offer = async () => {
+    const headers = { authorization, connection: "close" };
+    return (await fetch(url + path, { method: "POST", headers })).status;
+  };
   const first = await start(false);
-  assert.equal((await fetch(url)).status, 403);
+  assert.equal(await offer(), 412);
+  const running = await fetch(`${first.url}/${slow.cid}`, { headers: { connection: "close" } });
   const second = await start(true);
+  for (let count = 0; count < 20; count++) assert.equal(await offer(), 412);
+  assert.equal(await running.text(), "begun\ndone\n");
   await first.replaced;
-  assert.equal((await fetch(url)).status, 403);
+  assert.equal(await offer(), 412);
   await second.stop();
-  await assert.rejects(fetch(url));
+  await assert.rejects(offer());
 });
 
 Deno.test("a place that is taken is named by its own setting", async () => {

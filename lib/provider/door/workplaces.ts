@@ -40,7 +40,7 @@ interface Workplaces {
   counters: Counters;
   content: Pick<
     OpenContent,
-    "kept" | "noteUse" | "whenKept" | "fleet" | "copies" | "takeCopy" | "untilRetired"
+    "kept" | "noteUse" | "whenKept" | "fleet" | "takeCopy" | "untilRetired"
   >;
   noteServer: NoteServer;
   welcome: Welcome;
