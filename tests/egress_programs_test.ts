@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { certificateFiles } from "../worlds/certificate.ts";
 import { makeFolder } from "../worlds/home.ts";
 import { type Market, startMarket } from "../worlds/market.ts";
-import { findPostgres, startPostgres } from "../worlds/postgres.ts";
+import { startCluster } from "../worlds/postgres/cluster.ts";
+import { findPostgres } from "../worlds/postgres/server.ts";
 import { isOnPath } from "../tools/requirements.ts";
 
 const NAME = "outside.test";
@@ -188,7 +189,7 @@ async function openWorld() {
   const connectTo: Record<string, string> = { [`${NAME}:443`]: `127.0.0.1:${web.addr.port}` };
   const bin = await findPostgres();
   if (bin !== null) {
-    const { port } = stack.use(await startPostgres(bin, tls));
+    const { port } = stack.use(await startCluster(bin, { tls }));
     connectTo[`${NAME}:5432`] = `127.0.0.1:${port}`;
   }
   const programs = {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { randomBytes } from "../worlds/crowd_programs.ts";
-import { startCuttingRelay } from "../worlds/cutting_relay.ts";
+import { BrokenWire } from "../worlds/broken_wire.ts";
 import { fakeWorld } from "../worlds/terminal.ts";
 import { runCli } from "../lib/cli/cli.ts";
 import { startPinata } from "../worlds/ipfs/pinata.ts";
@@ -110,13 +110,15 @@ Deno.test("an owner that allowed nothing is told what to do before anything is s
 Deno.test("a push whose connection breaks goes on from where it was", async () => {
   await using market = await startMarket();
   await using owner = await openBareHome(market);
-  await using relay = startCuttingRelay(market.provider.url, [2_500_000, 800_000]);
-  await owner.register({ webDomain: relay.url });
+  await using wire = new BrokenWire(Number(new URL(market.provider.url).port));
+  wire.cutAfter("up", 2_500_000, 800_000);
+  const webDomain = `http://127.0.0.1:${wire.port}`;
+  await owner.register({ webDomain });
   const deployed = await owner.run(["deploy", await largeProgram(owner.dir), ...FLAGS]);
   assert.equal(deployed.code, 0, deployed.err);
-  assert.equal(relay.cuts(), 2);
+  assert.equal(wire.cuts, 2);
   const cid = deployed.out.split("\n")[0]!;
-  assert.equal(await (await fetch(`${relay.url}/${cid}`)).text(), "3000000\n");
+  assert.equal(await (await fetch(`${webDomain}/${cid}`)).text(), "3000000\n");
 });
 
 Deno.test("copies go to several places, each is read back, and one that fails is told and retried", async () => {

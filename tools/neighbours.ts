@@ -61,7 +61,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/http/page_scripts.ts": "generated: tools/page_scripts_test.ts makes it again",
   "lib/provider/http/page_style.ts": "text: page_html_test.ts has it on a page, and its contrasts",
   "lib/provider/ledger/prepared.ts": "every reading of journal_reader_test.ts prepares by it",
-  "lib/provider/fleet/database.ts": "migrations_test.ts and sessions_test.ts ask by it",
   "lib/provider/fleet/schema/lanes.ts": "SQL, which turn_test.ts has carried out",
   "lib/provider/fleet/schema/ledger_tables.ts": "SQL, which migrations_test.ts has carried out",
   "lib/provider/fleet/schema/sessions.ts": "SQL, which sessions_test.ts has carried out",

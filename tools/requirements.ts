@@ -2,7 +2,7 @@
  * What the tasks need from the system: Debian packages, installed through apt when we may, and
  * named with the command that installs them when we may not.
  */
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { complain, stop } from "./print.ts";
 import { runQuietly } from "./quiet.ts";
 
@@ -11,6 +11,8 @@ export interface Requirement {
   readonly proof: { readonly command: string } | { readonly file: string };
   readonly debianPackage: string;
   readonly why: string;
+  /** A file that has to be there as it is installed. */
+  readonly before?: { readonly file: string; readonly text: string };
 }
 
 /** Builds the sandbox's helper. */
@@ -88,6 +90,17 @@ export const WANTED_BY_TESTS: readonly Requirement[] = [
   { proof: { command: "pebble" }, debianPackage: "pebble", why: "is a CA of tests" },
   { proof: { file: "/usr/sbin/knotd" }, debianPackage: "knot", why: "takes changes of its zone" },
   { proof: { command: "knsupdate" }, debianPackage: "knot-dnsutils", why: "makes such changes" },
+  {
+    proof: { file: "/var/lib/dpkg/info/postgresql.list" },
+    debianPackage: "postgresql",
+    why: "is a fleet's database, and is called out of a sandbox",
+    // Tests start clusters of their own; one that a package makes would run from then on.
+    before: {
+      file: "/etc/postgresql-common/createcluster.d/khachapuri.conf",
+      text: "# Written by Khachapuri's set-up of tests.\ncreate_main_cluster = false\n",
+    },
+  },
+  { proof: { file: "/usr/sbin/haproxy" }, debianPackage: "haproxy", why: "is before a fleet" },
   { proof: { command: "wget" }, debianPackage: "wget", why: "calls out of a sandbox" },
   { proof: { command: "go" }, debianPackage: "golang-go", why: "builds what calls out of one" },
   { proof: { command: "node" }, debianPackage: "nodejs", why: "serves as samples do" },
@@ -207,10 +220,16 @@ function installArguments(missing: readonly Requirement[]): string[] {
   return ["install", "-y", "--no-install-recommends", ...names];
 }
 
+async function put(file: string, text: string): Promise<void> {
+  await Deno.mkdir(dirname(file), { recursive: true });
+  await Deno.writeTextFile(file, text);
+}
+
 /** Whether apt could install them. */
 async function install(missing: readonly Requirement[]): Promise<boolean> {
   if (!(await isOnPath("apt-get")) || Deno.uid() !== 0) return false;
   complain(`setup: installing ${missing.map(({ debianPackage }) => debianPackage).join(", ")}`);
+  for (const { before } of missing) if (before) await put(before.file, before.text);
   const args = ["-qq", ...installArguments(missing)];
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   const first = await runQuietly("apt-get", args, env);

@@ -4,22 +4,23 @@
  * wrote it has seen to it that the second time changes nothing (turns have numbers, rows have
  * keys).
  * No statement has a time limit in the database: one that is cancelled while it waits for a standby
- * shows what a failover would lose (patroni#1412).
+ * shows what a failover would lose (patroni#1412). Who asked is told when it takes too long, and it
+ * goes on.
  */
-import type { Sql } from "postgres";
-import { KhachapuriError } from "../../errors.ts";
+import type { KhachapuriError } from "../../errors.ts";
 import { fileError } from "../../files.ts";
 import { pause } from "../../pause.ts";
 import { type DatabaseAddress, describeAddress } from "./address.ts";
+import { Connection, type Login, type Parameter } from "./connection.ts";
 import { readPassword } from "./passfile.ts";
+import { isLost, refusalOf, unanswered, unavailable } from "./trouble.ts";
 
-/** What a statement is given for `$1`, `$2`, …; numbers of 64 bits as text. */
-export type Parameter = string | number | boolean | null | Uint8Array;
+export type { Parameter } from "./connection.ts";
 
 export interface AskOptions {
-  /** How long the database may be away before `database_unavailable`, ms. */
+  /** Until `database_unavailable`, ms. */
   patienceMs?: number;
-  /** A long look, whose answer may take its time. */
+  /** A long look: its answer may take its time, and only a loss after that is the end of it. */
   isLong?: boolean;
 }
 
@@ -27,18 +28,24 @@ export interface Database {
   /** Where it is, for logs. */
   readonly name: string;
   /**
-   * Carries out one statement, again where the connection is lost meanwhile.
-   * @throws KhachapuriError `database_unavailable` when it stays away; Error for what it refuses
+   * Carries out one statement, again where the connection is lost meanwhile. It may be carried out
+   * still, or once more, after `database_unavailable`.
+   * @throws KhachapuriError `database_unavailable` without an answer in time, `invalid_config` and
+   *   those of `openDatabase` where it never had one; Error for what the statement did wrong
    */
   ask<Row>(
     statement: string,
     parameters?: readonly Parameter[],
     options?: AskOptions,
   ): Promise<Row[]>;
-  /** Several statements without parameters, all or none. */
+  /**
+   * Several statements without parameters, all or none. They are sent once.
+   * @throws as `ask`
+   */
   script(statements: string): Promise<void>;
   /** Why it was away when it was last asked; null: it answered. */
   trouble(): string | null;
+  /** Ends what waits, and what is under way unless it ends within a second by itself. */
   close(): Promise<void>;
 }
 
@@ -49,14 +56,18 @@ export interface DatabaseOptions {
   passfile?: string | undefined;
 }
 
+/**
+ * Each carries one statement at a time. With two on the way every second one waits for the first:
+ * turns at a millisecond's distance took twice as long at most, and no more of them got done.
+ */
 const CONNECTIONS = 4;
-/** An answer that takes longer will not come: the network has dropped the connection, ms. */
-const SILENCE_MS = 3_000;
-const CONNECT_SECONDS = 3;
 /** As long as a run's charge is waited for, ms. */
 export const PATIENCE_MS = 5_000;
 /** Between two tries, ms; the first comes at once. */
 const PAUSES_MS = [0, 20, 50, 100, 200] as const;
+/** For what is under way when it is closed, ms. */
+const FAREWELL_MS = 1_000;
+const CLOSED = "the database is closed";
 
 /**
  * Reads what the address names and connects when it is first asked.
@@ -66,66 +77,66 @@ export async function openDatabase(
   address: DatabaseAddress,
   { connections = CONNECTIONS, passfile }: DatabaseOptions = {},
 ): Promise<Database> {
-  // Who has no fleet does not load it.
-  const { default: postgres } = await import("postgres");
-  const path = address.passfile ?? passfile ?? null;
-  const password = path === null ? "" : await readPassword(path, address);
-  const tls = address.tls === null ? false : await tlsOptions(address.tls.ca);
-  const { hosts, user, database } = address;
-  const connect = () =>
-    postgres(
-      {
-        host: hosts.map(({ host }) => host.replace(/^\[|\]$/g, "")),
-        port: hosts.map(({ port }) => port),
-        user,
-        database,
-        pass: password,
-        ssl: tls,
-        sslnegotiation: null,
-        max: connections,
-        idle_timeout: 0,
-        connect_timeout: CONNECT_SECONDS,
-        max_lifetime: null,
-        max_pipeline: 1,
-        backoff: () => 0,
-        keep_alive: 10,
-        prepare: true,
-        debug: false,
-        fetch_types: false,
-        publications: "alltables",
-        target_session_attrs: "read-write",
-        onnotice: () => {},
-        connection: {
-          application_name: "khachapuri",
-          search_path: "khachapuri",
-          // A plan that is made once takes half of what one for each turn takes.
-          plan_cache_mode: "force_generic_plan",
-          statement_timeout: 0,
-          default_transaction_isolation: "read committed",
-        },
-      } as unknown as Parameters<typeof postgres>[0],
-    );
-  return new PostgresDatabase(describeAddress(address), connect);
+  // Each connection reads them anew: passwords and authorities change while a node runs.
+  const login = () => readLogin(address, passfile ?? null);
+  await login();
+  return new FleetDatabase(address, login, connections);
 }
 
-async function tlsOptions(ca: string | null): Promise<{ ca?: string; rejectUnauthorized: true }> {
-  if (ca === null) return { rejectUnauthorized: true };
-  const text = await Deno.readTextFile(ca).catch(async (error) => {
-    throw await fileError(error, ca, "read");
+async function readLogin(
+  { hosts, user, database, tls, passfile }: DatabaseAddress,
+  otherwise: string | null,
+): Promise<Login> {
+  const path = passfile ?? otherwise;
+  const password = path === null ? "" : await readPassword(path, { hosts, user, database });
+  return { user, database, password, ca: tls === null ? null : await readAuthorities(tls.ca) };
+}
+
+async function readAuthorities(path: string | null): Promise<string> {
+  if (path === null) return "";
+  return await Deno.readTextFile(path).catch(async (error) => {
+    throw await fileError(error, path, "read");
   });
-  return { ca: text, rejectUnauthorized: true };
 }
 
-class PostgresDatabase implements Database {
-  #sql: Sql;
-  #trouble: string | null = null;
-  #isClosed = false;
-  /** When each statement that is under way was sent, ms; none of the long ones. */
-  readonly #sentAt = new Set<{ readonly at: number; readonly sql: Sql }>();
-  #watch: ReturnType<typeof setInterval> | null = null;
+/** One statement, or a script where there are no parameters, and who waits for its answer. */
+interface Errand {
+  readonly statement: string;
+  readonly parameters: readonly Parameter[] | null;
+  /** On the clock of `performance`, ms. */
+  readonly until: number;
+  readonly resolve: (rows: unknown[]) => void;
+  readonly reject: (error: unknown) => void;
+  /** Nobody waits any more. */
+  isOver: boolean;
+}
 
-  constructor(readonly name: string, private readonly connect: () => Sql) {
-    this.#sql = connect();
+/** What one connection after another does. */
+interface Line {
+  connection: Connection | null;
+}
+
+class FleetDatabase implements Database {
+  readonly name: string;
+  /** Those that have nothing to do, the last to have had at the end. */
+  readonly #idle: Line[];
+  readonly #lines: readonly Line[];
+  readonly #waiting: Errand[] = [];
+  readonly #working = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+  /** Of the host that took writes last, or is tried next. */
+  #host = 0;
+  #hasAnswered = false;
+  #trouble: Error | null = null;
+
+  constructor(
+    private readonly address: DatabaseAddress,
+    private readonly login: () => Promise<Login>,
+    connections: number,
+  ) {
+    this.name = describeAddress(address);
+    this.#lines = Array.from({ length: connections }, () => ({ connection: null }));
+    this.#idle = [...this.#lines];
   }
 
   async ask<Row>(
@@ -133,107 +144,114 @@ class PostgresDatabase implements Database {
     parameters: readonly Parameter[] = [],
     { patienceMs = PATIENCE_MS, isLong = false }: AskOptions = {},
   ): Promise<Row[]> {
+    return await this.#run(statement, parameters, patienceMs, isLong) as Row[];
+  }
+
+  async script(statements: string): Promise<void> {
+    await this.#run(statements, null, PATIENCE_MS, true);
+  }
+
+  trouble(): string | null {
+    return this.#trouble?.message ?? null;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    for (const { reject } of this.#waiting.splice(0)) reject(unavailable(CLOSED));
+    const farewell = new AbortController();
+    await Promise.race([Promise.all(this.#working), pause(FAREWELL_MS, farewell.signal)]);
+    farewell.abort();
+    await Promise.all(this.#lines.map(async (line) => {
+      if (this.#idle.includes(line)) await line.connection?.end();
+      else line.connection?.drop(unavailable(CLOSED));
+    }));
+  }
+
+  async #run(
+    statement: string,
+    parameters: readonly Parameter[] | null,
+    patienceMs: number,
+    isLong: boolean,
+  ): Promise<unknown[]> {
+    if (this.#closing.signal.aborted) throw unavailable(CLOSED);
+    const { promise, resolve, reject } = Promise.withResolvers<unknown[]>();
     const until = performance.now() + patienceMs;
-    for (let tries = 0;; tries++) {
+    const errand: Errand = { statement, parameters, until, resolve, reject, isOver: false };
+    const timer = isLong ? undefined : setTimeout(() => this.#giveUp(errand), patienceMs);
+    this.#waiting.push(errand);
+    this.#start();
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** It may be on its way still, and goes on alone. */
+  #giveUp(errand: Errand): void {
+    errand.isOver = true;
+    const place = this.#waiting.indexOf(errand);
+    if (place >= 0) this.#waiting.splice(place, 1);
+    this.#trouble ??= new Error("there was no answer in time");
+    errand.reject(this.#unavailable(this.#trouble));
+  }
+
+  /** Gives what waits to who has nothing to do. */
+  #start(): void {
+    while (this.#idle.length > 0 && this.#waiting.length > 0) {
+      const line = this.#idle.pop()!;
+      const work = this.#carryOut(line, this.#waiting.shift()!).then(() => {
+        this.#working.delete(work);
+        this.#idle.push(line);
+        this.#start();
+      });
+      this.#working.add(work);
+    }
+  }
+
+  async #carryOut(line: Line, errand: Errand): Promise<void> {
+    for (let tries = 0; !errand.isOver; tries++) {
+      const connection = this.#connect(line);
       try {
-        const rows = await this.#send<Row>(statement, parameters, isLong);
+        const rows = await connection.send(errand.statement, errand.parameters);
+        this.#hasAnswered = true;
         this.#trouble = null;
-        return rows;
-      } catch (error) {
-        if (!isLost(error) || this.#isClosed) throw error;
-        this.#trouble = reasonOf(error);
-        if (performance.now() >= until) throw unavailable(this.name, error);
-        await pause(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)]!);
+        return errand.resolve(rows);
+      } catch (thrown) {
+        const error = thrown as Error;
+        const refusal = refusalOf(error, connection.name);
+        if (refusal === null && !isLost(error)) return errand.reject(error);
+        this.#leave(connection, error);
+        if (refusal !== null && !this.#hasAnswered) return errand.reject(refusal);
+        if (errand.parameters === null || performance.now() >= errand.until) {
+          return errand.reject(this.#unavailable(error));
+        }
+        await pause(PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)]!, this.#closing.signal);
+        if (this.#closing.signal.aborted) return errand.reject(unavailable(CLOSED));
       }
     }
   }
 
-  async script(statements: string): Promise<void> {
-    await this.#sql.unsafe(statements).simple();
-  }
-
-  trouble(): string | null {
-    return this.#trouble;
-  }
-
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    if (this.#watch !== null) clearInterval(this.#watch);
-    await this.#sql.end({ timeout: 1 });
-  }
-
-  async #send<Row>(
-    statement: string,
-    parameters: readonly Parameter[],
-    isLong: boolean,
-  ): Promise<Row[]> {
-    const sent = { at: performance.now(), sql: this.#sql };
-    if (!isLong) this.#note(sent);
-    try {
-      const values = parameters as Parameters<Sql["unsafe"]>[1];
-      return await this.#sql.unsafe(statement, values, { prepare: true }) as unknown as Row[];
-    } finally {
-      this.#sentAt.delete(sent);
+  #connect(line: Line): Connection {
+    const { hosts } = this.address;
+    if (line.connection === null || line.connection.isOver) {
+      line.connection = new Connection(hosts[this.#host]!, this.login);
     }
+    return line.connection;
   }
 
-  #note(sent: { readonly at: number; readonly sql: Sql }): void {
-    this.#sentAt.add(sent);
-    if (this.#watch !== null) return;
-    this.#watch = setInterval(() => this.#lookForSilence(), SILENCE_MS / 4);
-    Deno.unrefTimer(this.#watch as unknown as number);
+  /** Tries another host next, where this one takes no writes. */
+  #leave(connection: Connection, error: Error): void {
+    this.#trouble = error;
+    connection.drop(error);
+    const { hosts } = this.address;
+    // Others have seen it before, perhaps, and try another already.
+    if (connection.takesWrites || hosts[this.#host] !== connection.host) return;
+    this.#host = (this.#host + 1) % hosts.length;
   }
 
-  /** A half-open connection would be silent for a quarter of an hour: all begin anew. */
-  #lookForSilence(): void {
-    const oldest = performance.now() - SILENCE_MS;
-    const isSilent = [...this.#sentAt].some(({ at, sql }) => at < oldest && sql === this.#sql);
-    if (!isSilent || this.#isClosed) return;
-    const silent = this.#sql;
-    this.#sql = this.connect();
-    silent.end({ timeout: 0 }).catch(() => {});
+  /** Whoever starts a node is told where the database is; the node's callers are not. */
+  #unavailable(cause: Error): KhachapuriError {
+    return this.#hasAnswered ? unavailable(undefined, cause) : unanswered(this.name, cause);
   }
-}
-
-/** Of connections, as the client names them. */
-const LOST_CODES: ReadonlySet<string> = new Set([
-  "CONNECTION_CLOSED",
-  "CONNECTION_ENDED",
-  "CONNECTION_DESTROYED",
-  "CONNECT_TIMEOUT",
-  "CONNECTION_CONNECT_TIMEOUT",
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "ECONNABORTED",
-  "EPIPE",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ETIMEDOUT",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-]);
-/**
- * Of the server: it ends or begins (57P01 to 57P05), takes no writes any more (25006), has no room
- * for a connection (53300), would have two wait for each other (40P01, 40001), or the connection is
- * at fault (08…).
- */
-const LOST_STATES = /^(?:57P0[1-5]|25006|53300|40P01|40001|08...)$/;
-
-/** Whether it was the connection or the server that failed, and not the statement. */
-export function isLost(error: unknown): boolean {
-  const { code, errors } = Object(error) as { code?: unknown; errors?: unknown[] };
-  if (Array.isArray(errors) && errors.length > 0) return errors.every(isLost);
-  return typeof code === "string" && (LOST_CODES.has(code) || LOST_STATES.test(code));
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function unavailable(name: string, cause: unknown): KhachapuriError {
-  return new KhachapuriError("database_unavailable", `PostgreSQL at ${name} does not answer`, {
-    cause,
-    retryAfterSeconds: 1,
-    hints: ["nothing was charged; khachapuri fleet says how it is"],
-  });
 }
