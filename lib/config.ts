@@ -112,6 +112,8 @@ const providerFields = v.strictObject({
   acme: acmeShape,
   /** Proxies before us whose word on who called counts: addresses, and ranges as 10.0.0.0/8. */
   trustedProxies: ipRangesShape,
+  /** How long it goes on after a stop, and says at /readyz that it ends, for who sends it calls. */
+  drainSeconds: v.optional(numberWithin(0, 300), 0),
   /** Who may read /metrics; by default this machine alone. */
   metricsReaders: v.optional(ipRangesShape, ["127.0.0.0/8", "::1"]),
   /** The field that they say it by; a proxy passes others on as strangers sent them. */

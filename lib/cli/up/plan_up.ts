@@ -1,6 +1,7 @@
 /** What has to be done to a machine for a provider to serve from it: from facts and answers. */
 import { join } from "node:path";
 import { KhachapuriError } from "../../errors.ts";
+import { RUN_TIMEOUT_MS } from "../../limits.ts";
 import { changedFields } from "../config_file.ts";
 import type { ServiceShape } from "../systemd_unit.ts";
 import type { WholeAnswers } from "./answers.ts";
@@ -82,13 +83,17 @@ function assertSameTerms({ home, terms, termsText }: Facts, given: string | null
   });
 }
 
-/** The service as these answers want it: runs may go on for their time and that of one credit. */
+/**
+ * The service as these answers want it: runs may go on for their time and that of one credit, the
+ * last of which begin as it has drained.
+ */
 export function shapeOf(facts: Facts, answers: WholeAnswers): ServiceShape {
-  const timeoutMs = facts.config.provider?.sandbox?.timeoutMs;
+  const { sandbox = {}, drainSeconds = 0 } = facts.config.provider ?? {};
+  const { timeoutMs = RUN_TIMEOUT_MS } = sandbox;
   return {
     home: facts.home,
     sockets: socketsOf(answers),
-    ...(timeoutMs === undefined ? {} : { runsSeconds: Math.ceil(timeoutMs * 2 / 1_000) }),
+    runsSeconds: drainSeconds + Math.ceil(timeoutMs * 2 / 1_000),
   };
 }
 

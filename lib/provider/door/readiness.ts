@@ -4,7 +4,7 @@
  * only one to serve, and one that is well may be about to end.
  */
 
-/** "starting" until it listens, "draining" from the moment at which it takes no new calls. */
+/** "starting" until it listens, "draining" from the moment at which calls should go elsewhere. */
 export type ReadyState = "starting" | "ready" | "draining";
 
 export class Readiness {

@@ -78,6 +78,7 @@ export class Tenancy implements RunningProvider, Incumbent {
   /** What it left is removed. */
   #cleared: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | null = null;
+  readonly #followed = Promise.withResolvers<void>();
   readonly #over = Promise.withResolvers<void>();
   readonly #failed = Promise.withResolvers<KhachapuriError>();
 
@@ -170,9 +171,9 @@ export class Tenancy implements RunningProvider, Incumbent {
   }
 
   async #stop(): Promise<void> {
+    await this.#drain();
     const { parts, site: { provider: { sandbox: { timeoutMs } } } } = this.open;
     const graceMs = this.options.graceMs ?? timeoutMs + extendAheadMs(timeoutMs);
-    parts.readiness.drain();
     parts.gate.slots.close();
     parts.records.runLog.followers.close();
     parts.programs.sandboxes.drain();
@@ -185,9 +186,25 @@ export class Tenancy implements RunningProvider, Incumbent {
     await this.#close();
   }
 
+  /**
+   * Whoever spreads calls over nodes asks /readyz now and then, and until it has, sends some here;
+   * none comes once another process has this one's place.
+   */
+  async #drain(): Promise<void> {
+    const { parts, site: { provider: { drainSeconds } } } = this.open;
+    parts.readiness.drain();
+    if (drainSeconds === 0) return;
+    this.log.info("draining", { seconds: drainSeconds });
+    await within(
+      Promise.race([this.#failed.promise, this.#followed.promise]),
+      drainSeconds * 1_000,
+    );
+  }
+
   /** Nothing new comes here by now: what there is ends in its own time, and then this process. */
   async replacedBy(settled: () => Promise<void>): Promise<void> {
     this.#isReplaced = true;
+    this.#followed.resolve();
     this.options.onSucceeded?.();
     // An authority's looks are for the process that orders from now on.
     await this.certificates?.close();

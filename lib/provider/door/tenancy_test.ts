@@ -9,6 +9,7 @@ import { migrateQueues } from "../../../worlds/migrating_queues.ts";
 import { openProviderHome, type ProviderHome } from "../../../worlds/provider_home.ts";
 import { sampleSpec } from "../../../worlds/spec/sample_spec.ts";
 import { deploymentLane } from "../../permit.ts";
+import { KhachapuriError } from "../../errors.ts";
 import type { Slots } from "../call/slots.ts";
 import type { Slot } from "../call/taken_slot.ts";
 import type { Deployment } from "../deployment/deployment.ts";
@@ -51,6 +52,40 @@ Deno.test("a successor takes the place of a provider, whose run under way is cha
   assert.equal(home.chain.fake.consumed(OWNER, deploymentLane(quick.spec.id)), 1n);
   const names = await stateNames(home);
   assert.deepEqual(names.filter((name) => /^(programs|etc|sockets)$/.test(name)), []);
+});
+
+/** Longer than any test may take. */
+const FOR_EVER = { drainSeconds: 300 };
+
+Deno.test("one that drains says so, and serves what comes until its time is over", async () => {
+  await using home = await openProviderHome();
+  home.chain.fake.allow(OWNER, 1_000n, 100n);
+  const { cid } = await home.deploy("echo hello");
+  const { provider, logged } = await start(home, false, { drainSeconds: 1 });
+  const drains = logged("draining");
+  const begun = performance.now();
+  const stopped = provider.stop();
+  await drains;
+  const ready = await fetch(`${provider.url}/readyz`);
+  assert.deepEqual([ready.status, await ready.json()], [503, { ready: false, state: "draining" }]);
+  assert.equal(await (await fetch(`${provider.url}/${cid}`)).text(), "hello\n");
+  await stopped;
+  assert.ok(performance.now() - begun >= 1_000);
+  await assert.rejects(fetch(provider.url));
+});
+
+Deno.test("who was followed drains no more, and who fails has nothing to wait for", async () => {
+  await using home = await openProviderHome();
+  home.chain.fake.allow(OWNER, 1_000n, 100n);
+  const slow = await home.deploy("echo begun; sleep 1; echo done");
+  const first = await start(home, false, FOR_EVER);
+  const running = await fetch(`${first.provider.url}/${slow.cid}`);
+  const second = await start(home, true, FOR_EVER);
+  await first.provider.stop();
+  assert.equal(await running.text(), "begun\ndone\n");
+  const stopped = second.provider.stop();
+  (second.provider as Tenancy).fail(new KhachapuriError("internal", "the disk is gone"));
+  await stopped;
 });
 
 const bookOf = ({ dir }: ProviderHome) => join(dir, "state", "book");
