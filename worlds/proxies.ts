@@ -1,6 +1,8 @@
-/** The proxies that docs/proxies configures, before a provider of a test's own. */
+/** The proxies that docs/proxies and `fleet haproxy` configure, before a test's own providers. */
 import { join } from "node:path";
+import { haproxyConfig } from "../lib/provider/fleet/haproxy.ts";
 import type { CertificateFiles } from "../lib/provider/wire/certificate.ts";
+import { childLines } from "./child_lines.ts";
 import { freePort } from "./free_port.ts";
 import { makeFolder } from "./home.ts";
 
@@ -8,27 +10,37 @@ const CONFIGURATIONS = join(import.meta.dirname!, "../docs/proxies");
 
 export interface Proxy extends AsyncDisposable {
   readonly port: number;
+  /** Resolves with the next line that it prints of this form; to be asked before what brings it. */
+  said(form: RegExp): Promise<string>;
 }
 
 /** What the configurations leave to the reader. */
 export interface ProxySite {
   readonly domain: string;
-  /** host:port of the provider. */
-  readonly upstream: string;
+  /** host:port of the provider, or of three nodes. */
+  readonly upstreams: readonly string[];
   readonly certificate: CertificateFiles;
+  /** Changes to the configuration, for what would take too long otherwise. */
+  readonly changes?: readonly [string, string][];
 }
 
-const COMMANDS = { nginx: "/usr/sbin/nginx", caddy: "/usr/bin/caddy" } as const;
+const COMMANDS = {
+  nginx: "/usr/sbin/nginx",
+  caddy: "/usr/bin/caddy",
+  haproxy: "/usr/sbin/haproxy",
+} as const;
 
 export type ProxyName = keyof typeof COMMANDS;
 
+const STARTS = { nginx: startNginx, caddy: startCaddy, haproxy: startHaproxy } as const;
+
 export function startProxy(name: ProxyName, site: ProxySite): Promise<Proxy> {
-  return name === "nginx" ? startNginx(site) : startCaddy(site);
+  return STARTS[name](site);
 }
 
 /** The version that is installed, e.g. "2.6.2"; null when there is none. */
 export async function proxyVersion(name: ProxyName): Promise<string | null> {
-  const args = [name === "nginx" ? "-v" : "version"];
+  const args = [name === "caddy" ? "version" : "-v"];
   try {
     const { stdout, stderr } = await new Deno.Command(COMMANDS[name], { args }).output();
     const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
@@ -42,7 +54,7 @@ async function startNginx(site: ProxySite): Promise<Proxy> {
   await using stack = new AsyncDisposableStack();
   const { dir } = stack.use(await makeFolder());
   const [port, plainPort] = [freePort(), freePort()];
-  const text = replaced(await Deno.readTextFile(join(CONFIGURATIONS, "nginx.conf")), [
+  const text = replaced(await read(site, "nginx.conf", "nginx-fleet.conf"), [
     ...substitutions(site),
     ["listen 443", `listen 127.0.0.1:${port}`],
     ["listen 80", `listen 127.0.0.1:${plainPort}`],
@@ -54,8 +66,8 @@ async function startNginx(site: ProxySite): Promise<Proxy> {
 ${Deno.uid() === 0 ? "user root;" : ""} events {}
 http { access_log off; ${temporary} include ${dir}/site.conf; }`;
   await Deno.writeTextFile(join(dir, "nginx.conf"), config);
-  await start(stack, COMMANDS.nginx, ["-p", dir, "-c", join(dir, "nginx.conf")], port);
-  return owned(stack, port);
+  const args = ["-p", dir, "-c", join(dir, "nginx.conf")];
+  return await started(stack, COMMANDS.nginx, args, port);
 }
 
 async function startCaddy(site: ProxySite): Promise<Proxy> {
@@ -63,23 +75,59 @@ async function startCaddy(site: ProxySite): Promise<Proxy> {
   const { dir } = stack.use(await makeFolder());
   const [port, plainPort] = [freePort(), freePort()];
   const own = `admin off\n\tskip_install_trust\n\thttp_port ${plainPort}\n\thttps_port ${port}\n\t`;
-  const text = replaced(await Deno.readTextFile(join(CONFIGURATIONS, "Caddyfile")), [
+  const text = replaced(await read(site, "Caddyfile", "Caddyfile-fleet"), [
     ...substitutions(site),
     ["servers {", `default_bind 127.0.0.1\n\t${own}servers {`],
   ]);
   await Deno.writeTextFile(join(dir, "Caddyfile"), text);
   const env = { HOME: dir, XDG_DATA_HOME: dir, XDG_CONFIG_HOME: dir };
   const args = ["run", "--config", join(dir, "Caddyfile"), "--adapter", "caddyfile"];
-  await start(stack, COMMANDS.caddy, args, port, env);
-  return owned(stack, port);
+  return await started(stack, COMMANDS.caddy, args, port, env);
 }
 
-function substitutions({ domain, upstream, certificate }: ProxySite): [string, string][] {
+/** What Debian's service brings is left out: its user, its folders, its log. */
+async function startHaproxy(
+  { domain, upstreams, certificate, changes = [] }: ProxySite,
+): Promise<Proxy> {
+  await using stack = new AsyncDisposableStack();
+  const { dir } = stack.use(await makeFolder());
+  const port = freePort();
+  const pem = join(dir, "site.pem");
+  const parts = [certificate.cert, certificate.key].map((path) => Deno.readTextFile(path));
+  await Deno.writeTextFile(pem, (await Promise.all(parts)).join(""), { mode: 0o600 });
+  const nodes = upstreams.map((address, at) => ({ name: `n${at + 1}`, address }));
+  const listen = [`127.0.0.1:${port}`];
+  const webDomain = `https://${domain}`;
+  const text = haproxyConfig(nodes, { webDomain, certificate: pem, listen });
+  const path = join(dir, "haproxy.cfg");
+  await Deno.writeTextFile(path, replaced(text, [...HAPROXY_SERVICE, ...changes]));
+  return await started(stack, COMMANDS.haproxy, ["-db", "-f", path], port);
+}
+
+const HAPROXY_SERVICE: readonly [string, string][] = [
+  ["  log /dev/log local0 notice\n", ""],
+  ["  chroot /var/lib/haproxy\n  user haproxy\n  group haproxy\n", ""],
+  ["  stats socket /run/haproxy/admin.sock mode 660 level admin expose-fd listeners\n", ""],
+  // For which files would have to be allowed that a test may not have.
+  ["  maxconn 16384\n", "  maxconn 1000\n"],
+];
+
+function read({ upstreams }: ProxySite, alone: string, fleet: string): Promise<string> {
+  return Deno.readTextFile(join(CONFIGURATIONS, upstreams.length === 1 ? alone : fleet));
+}
+
+function substitutions(
+  { domain, upstreams, certificate, changes = [] }: ProxySite,
+): [string, string][] {
   return [
     ["paolo.example", domain],
-    ["127.0.0.1:8402", upstream],
+    ...upstreams.map((upstream, at): [string, string] => [
+      upstreams.length === 1 ? "127.0.0.1:8402" : `10.0.0.${at + 1}:8402`,
+      upstream,
+    ]),
     ["/etc/khachapuri/cert.pem", certificate.cert],
     ["/etc/khachapuri/key.pem", certificate.key],
+    ...changes,
   ];
 }
 
@@ -92,26 +140,37 @@ function replaced(text: string, substitutions: readonly [string, string][]): str
 }
 
 /** Starts a server that ends with the stack, and waits until it listens. */
-async function start(
+async function started(
   stack: AsyncDisposableStack,
   command: string,
   args: string[],
   port: number,
   env: Record<string, string> = {},
-): Promise<void> {
+): Promise<Proxy> {
   const options = { args, env, stdin: "null", stdout: "null", stderr: "piped" } as const;
   const child = new Deno.Command(command, options).spawn();
-  const complaints = new Response(child.stderr).text();
+  const lines: string[] = [];
+  const awaited = new Map<RegExp, (line: string) => void>();
+  const heard = childLines(child.stderr, (line) => {
+    lines.push(line);
+    for (const [form, hear] of awaited) if (form.test(line)) hear(line);
+  });
   let hasEnded = false;
   const ended = child.status.then(() => hasEnded = true);
   stack.defer(async () => {
     if (!hasEnded) child.kill("SIGTERM");
-    await Promise.all([ended, complaints]);
+    await Promise.all([ended, heard]);
   });
   while (!await isListening(port)) {
-    if (hasEnded) throw new Error(`${command} ended: ${await complaints}`);
+    if (hasEnded) throw new Error(`${command} ended: ${lines.join("\n")}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  const owned = stack.move();
+  return {
+    port,
+    said: (form) => new Promise((resolve) => awaited.set(form, resolve)),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 async function isListening(port: number): Promise<boolean> {
@@ -121,9 +180,4 @@ async function isListening(port: number): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function owned(stack: AsyncDisposableStack, port: number): Proxy {
-  const kept = stack.move();
-  return { port, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }

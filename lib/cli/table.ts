@@ -72,6 +72,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./certificate.ts")).certificate,
   },
   {
+    name: "fleet",
+    group: "provider",
+    summary: "the proxy before a provider's nodes, where it has several",
+    load: async () => (await import("./fleet.ts")).fleet,
+  },
+  {
     name: "deploy",
     group: "developer",
     summary: "publish a program for a provider to run",
