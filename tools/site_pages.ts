@@ -16,7 +16,13 @@ export const MENU: readonly MenuGroup[] = [
   },
   {
     text: "Provide",
-    items: ["docs/provider.md", "docs/operations.md", "docs/security.md", "docs/settlement.md"],
+    items: [
+      "docs/provider.md",
+      "docs/operations.md",
+      "docs/fleet.md",
+      "docs/security.md",
+      "docs/settlement.md",
+    ],
   },
   {
     text: "Move here from",
