@@ -68,6 +68,7 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/ledger/postgres/lane_json.ts": "both_ledgers_test.ts compares what it reads",
   "lib/provider/ledger/postgres/lane_reader.ts": "both_ledgers_test.ts compares all that it reads",
   "lib/provider/ledger/postgres/payer_desk.ts": "both_ledgers_test.ts judges and turns by it",
+  "lib/provider/ledger/told_lane.ts": "postgres/both_ledgers_test.ts compares what both tell by it",
   "lib/provider/ledger/postgres/payer_desks.ts":
     "postgres_ledger_test.ts has it forget who was never known",
   "lib/provider/ledger/postgres/payer_lanes.ts": "both_ledgers_test.ts judges on what it knows",

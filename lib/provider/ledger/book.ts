@@ -173,7 +173,8 @@ export function letGo(
   }
 }
 
-function emptyAccount(parked: ParkedSums = { lanes: 0, opened: 0n, charged: 0n }): Account {
+/** An account of which no lane is here. */
+export function emptyAccount(parked: ParkedSums = { lanes: 0, opened: 0n, charged: 0n }): Account {
   return {
     lanes: new Map(),
     parked: parked.lanes,

@@ -22,11 +22,11 @@ import {
   permitsWith,
   prepaid,
   type Segment,
+  takePermit,
   unsettledAmount,
 } from "./lane.ts";
-import type { KeptPermit } from "./lane_permits.ts";
 import { SettledLately } from "./settled_lately.ts";
-import { NONE_USED_UP, withCount, withPermit as withUsedUp } from "./used_up.ts";
+import { NONE_USED_UP, withCount } from "./used_up.ts";
 
 export {
   type Account,
@@ -177,9 +177,7 @@ function openLane(book: Book, { payer, lane, charged }: OpenEntry, at: number): 
 
 function addPermit(book: Book, entry: PermitEntry): Lane {
   const lane = requireLane(book, entry);
-  const added: KeptPermit = { permit: entry.permit, signer: entry.signer ?? null };
-  lane.permits = permitsWith(lane, added) ?? [added];
-  lane.usedUp = withUsedUp(lane.usedUp, entry.permit, lane.charged);
+  takePermit(lane, { permit: entry.permit, signer: entry.signer ?? null });
   // It was held against the permits before; what is owed is due again.
   return setRefused(book, lane, null);
 }

@@ -8,7 +8,7 @@
 import type { Mark } from "./ages.ts";
 import type { LaneId } from "./entries.ts";
 import { type KeptPermit, withPermit } from "./lane_permits.ts";
-import type { UsedUp } from "./used_up.ts";
+import { type UsedUp, withPermit as withUsedUp } from "./used_up.ts";
 
 /** Consecutive charged credits at one price, up to the counter `upTo`. */
 export interface Segment {
@@ -101,4 +101,10 @@ export function permitsWith(
   promised: bigint = charged + held,
 ): readonly KeptPermit[] | null {
   return refused === null ? withPermit(permits, added, { settled, promised }) : [added];
+}
+
+/** The lane is settled with this permit, too, from now on. */
+export function takePermit(lane: Lane, added: KeptPermit): void {
+  lane.permits = permitsWith(lane, added) ?? [added];
+  lane.usedUp = withUsedUp(lane.usedUp, added.permit, lane.charged);
 }

@@ -6,7 +6,6 @@ import type { Address, Hex } from "viem";
 import type { Permit } from "../../permit.ts";
 import type { Until } from "./group_commit.ts";
 import {
-  availableTo,
   type Draw,
   isKept,
   judge,
@@ -49,6 +48,7 @@ import type {
 import type { OperatorLimits } from "./operator_room.ts";
 import { type Pool, PreholdBook } from "./prehold.ts";
 import { inSlices } from "../../slices.ts";
+import { standingOf, stateOf } from "./told_lane.ts";
 import {
   type LeftStore,
   openStore,
@@ -143,11 +143,7 @@ export class SqliteLedger implements Ledger {
   }
 
   standing(draw: Draw, view: PayerView): Promise<Standing> {
-    const available = availableTo(draw, view, this.#position);
-    return Promise.resolve({
-      charged: (laneOf(this.store.book, draw.payer, draw.lane)?.charged ?? 0n) + 1n,
-      available: available > 0n ? available : 0n,
-    });
+    return Promise.resolve(standingOf(draw, view, this.#position));
   }
 
   used(lane: LaneId, view: PayerView): Promise<bigint> {
@@ -191,7 +187,7 @@ export class SqliteLedger implements Ledger {
 
   lane({ payer, lane }: LaneId): Promise<LaneState | undefined> {
     const found = laneOf(this.store.book, payer, lane);
-    return Promise.resolve(found && copyOf(found));
+    return Promise.resolve(found && stateOf(found));
   }
 
   async unsure(block: bigint): Promise<LaneState[]> {
@@ -208,7 +204,7 @@ export class SqliteLedger implements Ledger {
 
   refused(payer: Address): Promise<LaneState[]> {
     const lanes = this.store.book.accounts.get(payer)?.uneven ?? [];
-    return Promise.resolve([...lanes].filter(({ refused }) => refused !== null).map(copyOf));
+    return Promise.resolve([...lanes].filter(({ refused }) => refused !== null).map(stateOf));
   }
 
   async record(facts: readonly ChainFact[]): Promise<void> {
@@ -345,7 +341,7 @@ export class SqliteLedger implements Ledger {
       lanes.push(...lanesOf(account));
     });
     const found: LaneState[] = [];
-    await inSlices(lanes, (lane) => found.push(copyOf(lane)));
+    await inSlices(lanes, (lane) => found.push(stateOf(lane)));
     return found;
   }
 
@@ -382,8 +378,4 @@ interface Reserved {
 function openEntry(draw: Draw, view: PayerView): Entry {
   const { payer, lane } = draw;
   return { kind: "open", payer, lane, charged: settledBefore(draw, view) };
-}
-
-function copyOf({ listed: _, ages: __, opened: ___, reserved: ____, ...lane }: Lane): LaneState {
-  return { ...lane, segments: lane.segments.map((segment) => ({ ...segment })) };
 }

@@ -77,23 +77,6 @@ export function laneOfJson(payer: Address, json: LaneJson): Lane {
   };
 }
 
-/** A payer without lanes here. */
-export function emptyAccount(): Account {
-  return {
-    lanes: new Map(),
-    parked: 0,
-    opened: 0n,
-    charged: 0n,
-    held: 0n,
-    settled: 0n,
-    prepaid: 0n,
-    unsettledAmount: 0n,
-    open: 0,
-    uneven: new Set(),
-    settledLately: null,
-  };
-}
-
 /** The sums that a judgement reads: what the database counts as used is charged beyond nothing. */
 export function takeAccount(
   account: Account,

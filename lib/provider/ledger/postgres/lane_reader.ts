@@ -6,6 +6,7 @@ import type { LaneId, Outcome } from "../journal.ts";
 import type { Lane } from "../lane.ts";
 import type { Basis, ChainFact, DueLane, LaneFigures, LaneState } from "../ledger.ts";
 import type { ReceiptedCharge } from "../store.ts";
+import { stateOf } from "../told_lane.ts";
 import { type LaneJson, laneOfJson } from "./lane_json.ts";
 import type { RowFacts } from "./turn.ts";
 
@@ -139,8 +140,4 @@ function factJson(fact: ChainFact) {
   if (fact.fact === "refused") return { payer, lane, fact: fact.fact, reason: fact.reason };
   const { settled, block } = fact;
   return { payer, lane, fact: fact.fact, settled: String(settled), block: String(block) };
-}
-
-function stateOf({ listed: _, ages: __, opened: ___, reserved: ____, ...lane }: Lane): LaneState {
-  return lane;
 }

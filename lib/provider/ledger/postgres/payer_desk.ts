@@ -3,7 +3,6 @@
  * it goes as one turn, one turn at a time; what comes meanwhile shares the next.
  */
 import type { Address, Hex } from "viem";
-import { permitsWith } from "../journal.ts";
 import {
   type Clock,
   type Draw,
@@ -15,8 +14,8 @@ import {
   roomFor,
   usedOn,
 } from "../judge.ts";
+import { takePermit } from "../lane.ts";
 import { permitsState } from "../lane_state.ts";
-import { withPermit as withUsedUp } from "../used_up.ts";
 import type { LaneDesk, Sent, Want } from "./lane_desk.ts";
 import { PayerLanes } from "./payer_lanes.ts";
 import type { ChargeRow, LaneTurn, TurnAnswer, Wanted } from "./turn.ts";
@@ -272,9 +271,7 @@ export class PayerDesk {
     // What is held ahead is first of all for a call that is here, and held by the lane's permits.
     if (isShort && this.lanes.spare() > 0) this.giveBackAhead();
     if (own === null) {
-      const added = { permit: draw.permit, signer: view.signer };
-      lane.permits = permitsWith(lane, added) ?? [added];
-      lane.usedUp = withUsedUp(lane.usedUp, draw.permit, lane.charged);
+      takePermit(lane, { permit: draw.permit, signer: view.signer });
       lane.refused = null;
     }
     lane.held += 1n;

@@ -3,14 +3,8 @@
  * that counts at once for every judgement made here.
  */
 import type { Address, Hex } from "viem";
-import type { Account } from "../journal.ts";
-import {
-  emptyAccount,
-  type LaneJson,
-  laneOfJson,
-  type LookJson,
-  takeAccount,
-} from "./lane_json.ts";
+import { type Account, emptyAccount } from "../book.ts";
+import { type LaneJson, laneOfJson, type LookJson, takeAccount } from "./lane_json.ts";
 import { LaneDesk } from "./lane_desk.ts";
 import type { TurnAnswer } from "./turn.ts";
 

@@ -11,7 +11,6 @@ import type { Database } from "../../fleet/database.ts";
 import { type Book, emptyBook, laneOf, outstandingOf } from "../book.ts";
 import type { Until } from "../group_commit.ts";
 import {
-  availableTo,
   type Draw,
   judge,
   type Judgement,
@@ -36,6 +35,7 @@ import type {
   Totals,
 } from "../ledger.ts";
 import type { ReceiptedCharge } from "../store.ts";
+import { standingOf } from "../told_lane.ts";
 import type { LookJson } from "./lane_json.ts";
 import { LaneReader, type LaneSums } from "./lane_reader.ts";
 import type { PayerDesk } from "./payer_desk.ts";
@@ -63,6 +63,7 @@ type No = Extract<Judgement, { payable: false }>;
 
 /** A session's reservations begin at its number times this. */
 const SESSION_STEP = 2 ** 32;
+
 export class PostgresLedger implements Ledger {
   readonly #options: PostgresLedgerOptions;
   readonly #desks: PayerDesks;
@@ -160,11 +161,7 @@ export class PostgresLedger implements Ledger {
   }
 
   standing(draw: Draw, view: PayerView): Promise<Standing> {
-    const available = availableTo(draw, view, this.#position);
-    return Promise.resolve({
-      charged: (laneOf(this.#book, draw.payer, draw.lane)?.charged ?? 0n) + 1n,
-      available: available > 0n ? available : 0n,
-    });
+    return Promise.resolve(standingOf(draw, view, this.#position));
   }
 
   async used(lane: LaneId, view: PayerView): Promise<bigint> {
