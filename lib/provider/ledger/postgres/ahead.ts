@@ -15,6 +15,9 @@ export class Ahead {
   /** The fewest that there were since the last sweep: nobody has missed these. */
   #idle = 0;
 
+  /** @param onChange told by how many there will be more, or fewer, in hand */
+  constructor(private readonly onChange: (by: number) => void = () => {}) {}
+
   get spare(): number {
     return this.#spare;
   }
@@ -36,7 +39,7 @@ export class Ahead {
   /** For a call that has been counted, and waited: whether there is one by now. */
   takeLate(): boolean {
     if (this.#spare === 0) return false;
-    this.#spare -= 1;
+    this.#change(-1);
     this.#idle = Math.min(this.#idle, this.#spare);
     return true;
   }
@@ -54,13 +57,13 @@ export class Ahead {
   /** The turn is over, and so many of them were granted. */
   answer(asked: number, granted: number): void {
     this.#asked -= asked;
-    this.#spare += granted;
+    this.#change(granted);
   }
 
   /** Half a second went by. @returns how many go back */
   sweep(): number {
     const back = Math.min(this.#idle, this.#spare);
-    this.#spare -= back;
+    this.#change(-back);
     this.#idle = this.#spare;
     if (back > 0) this.#depth = Math.max(1, this.#depth - back);
     if (this.#spare === 0 && back > 0) this.#calls = 0;
@@ -69,13 +72,20 @@ export class Ahead {
 
   /** None are held, and none are on their way. */
   beginAnew(): void {
-    this.#spare = this.#asked = this.#idle = 0;
+    this.giveBack();
+    this.#asked = 0;
   }
 
   /** All of them go back. */
   giveBack(): number {
     const back = this.#spare;
-    this.#spare = this.#idle = 0;
+    this.#change(-back);
+    this.#idle = 0;
     return back;
+  }
+
+  #change(by: number): void {
+    if (by !== 0) this.onChange(by);
+    this.#spare += by;
   }
 }

@@ -31,22 +31,38 @@ export class LaneDesk {
   releases = 0;
   wants: Want[] = [];
   waiters: Waiter[] = [];
-  readonly ahead = new Ahead();
+  readonly ahead: Ahead;
   /** What the last pooled call was judged on: for credits that are held ahead. */
   pooled: Pick<Want, "draw" | "view"> | null = null;
   /** When the database was asked for what is known, ms; a no is said on nothing older. */
   askedAt = -Infinity;
 
-  /** @param id in the database */
-  constructor(readonly id: string, readonly lane: Lane, public version: number) {}
+  /** What each credit that is held ahead may cost, USDC base units. */
+  #aheadPrice = 0n;
 
-  get isQueued(): boolean {
-    return this.rows.length > 0 || this.releases > 0 || this.wants.length > 0;
+  /**
+   * @param id in the database
+   * @param countAhead told of credits that are held ahead from now on, or no more, and their amount
+   */
+  constructor(
+    readonly id: string,
+    readonly lane: Lane,
+    public version: number,
+    countAhead: (credits: number, amount: bigint) => void,
+  ) {
+    this.ahead = new Ahead((by) => {
+      if (this.ahead.spare === 0) this.#aheadPrice = this.pooled!.draw.price;
+      countAhead(by, BigInt(by) * this.#aheadPrice);
+    });
   }
 
-  /** Whether the session may hold something here. */
-  get isHeld(): boolean {
-    return this.isQueued || this.ahead.spare > 0;
+  /** Whether runs have ended whose charges or credits are queued. */
+  get isEnding(): boolean {
+    return this.rows.length > 0 || this.releases > 0;
+  }
+
+  get isQueued(): boolean {
+    return this.isEnding || this.wants.length > 0;
   }
 
   /** The ended and released credits that are queued. */

@@ -3,6 +3,7 @@
  * it goes as one turn, one turn at a time; what comes meanwhile shares the next.
  */
 import type { Address, Hex } from "viem";
+import { DEPLOYMENT_CONCURRENCY_MAX } from "../../../limits.ts";
 import {
   type Clock,
   type Draw,
@@ -17,7 +18,7 @@ import {
 import { takePermit } from "../lane.ts";
 import { permitsState } from "../lane_state.ts";
 import type { LaneDesk, Sent, Want } from "./lane_desk.ts";
-import { PayerLanes } from "./payer_lanes.ts";
+import { type AheadSums, PayerLanes } from "./payer_lanes.ts";
 import type { ChargeRow, LaneTurn, TurnAnswer, Wanted } from "./turn.ts";
 
 /** What judges a want, and what it is judged by. */
@@ -32,10 +33,14 @@ export interface Judge {
 /** What of a lane's wants goes with its next turn. */
 interface Considered {
   readonly wants: readonly Want[];
-  readonly wanted: Wanted[];
+  readonly wanted: readonly Wanted[];
+  /** Credits, used or held, on which they were judged. */
+  readonly promised: bigint;
   /** Where it needs permits that the lane did not have: takes them back. */
   readonly undoPermits: (() => void) | null;
 }
+
+const NOTHING_WANTED: Considered = { wants: [], wanted: [], promised: 0n, undoPermits: null };
 
 /** So many turns may go without what was judged payable, before the database's word is the no. */
 const TRIES = 4;
@@ -53,20 +58,16 @@ export class PayerDesk {
   /** Credits that runs of this node hold. */
   runs = 0;
 
-  constructor(readonly payer: Address, private readonly judging: Judge) {
-    this.lanes = new PayerLanes(payer);
-  }
-
-  get isUnderWay(): boolean {
-    return this.#sent !== null;
+  constructor(readonly payer: Address, private readonly judging: Judge, sums: AheadSums) {
+    this.lanes = new PayerLanes(payer, sums);
   }
 
   get isQueued(): boolean {
-    return [...this.lanes.all()].some(({ isQueued }) => isQueued);
+    return this.lanes.isQueued;
   }
 
   want(want: Want): void {
-    this.lanes.get(want.draw.lane).wants.push(want);
+    this.#wantOn(this.lanes.get(want.draw.lane), want);
   }
 
   /** Ids of lanes with turns of this session. */
@@ -106,7 +107,13 @@ export class PayerDesk {
     this.#giveBack(this.lanes.get(lane), 1);
   }
 
+  #wantOn(desk: LaneDesk, want: Want): void {
+    desk.wants.push(want);
+    this.lanes.note(desk);
+  }
+
   #giveBack(desk: LaneDesk, credits: number): void {
+    if (credits === 0) return;
     desk.releases += credits;
     this.lanes.queue(desk, 0, credits);
   }
@@ -118,12 +125,13 @@ export class PayerDesk {
 
   /** What nobody has missed for half a second goes back. */
   sweep(): void {
+    if (this.lanes.spare() === 0) return;
     for (const desk of this.lanes.all()) this.#giveBack(desk, desk.ahead.sweep());
   }
 
   /** The lane of a want that can only be refused on newer knowledge than there is; null: none. */
   laneToLookAt(): Hex | null {
-    for (const { lane, wants, askedAt } of this.lanes.all()) {
+    for (const { lane, wants, askedAt } of this.lanes.queued()) {
       const isOld = (want: Want) => want.since > askedAt && !this.#judge(want).payable;
       if (wants.some(isOld)) return lane.lane;
     }
@@ -132,12 +140,10 @@ export class PayerDesk {
 
   /** All that is queued, as one turn of each lane; it is under way from then on. */
   compose(): LaneTurn[] {
-    const desks = this.lanes.inOrder();
-    const promised = desks.map(({ lane }) => lane.charged + lane.held);
-    const considered = desks.map((desk) => this.#consider(desk));
-    // What is held ahead is had of what no call wants that is here.
-    const sent = desks.flatMap((desk, index) => {
-      return this.#composeLane(desk, considered[index]!, promised[index]!) ?? [];
+    const considered = new Map(this.lanes.queued().map((desk) => [desk, this.#consider(desk)]));
+    // Giving back what was held ahead has queued more. What will be is of what no call wants here.
+    const sent = this.lanes.takeQueued().flatMap((desk) => {
+      return this.#composeLane(desk, considered.get(desk) ?? NOTHING_WANTED) ?? [];
     });
     this.#isAbandoned = false;
     this.#sent = sent.length > 0 ? sent : null;
@@ -163,11 +169,12 @@ export class PayerDesk {
       for (const { reject } of waiters) reject(error);
       for (const want of wants) want.fail(error);
     }
-    for (const desk of this.lanes.all()) {
+    for (const desk of this.lanes.queued()) {
       const { rows, waiters } = desk;
       Object.assign(desk, { rows: [], waiters: [] });
       // Nobody was answered: what these runs held is free.
       desk.releases += rows.length;
+      this.lanes.queue(desk, -rows.length, rows.length);
       for (const { reject } of waiters) reject(error);
       for (const want of desk.takeWants()) want.fail(error);
     }
@@ -183,7 +190,9 @@ export class PayerDesk {
   beginAnew(error: unknown): void {
     for (const { waiters, wants, desk } of this.#sent ?? []) {
       for (const { reject } of waiters) reject(error);
-      if (!this.#isAbandoned) desk.wants.unshift(...wants);
+      if (this.#isAbandoned) continue;
+      desk.wants.unshift(...wants);
+      this.lanes.note(desk);
     }
     this.#sent = null;
     this.runs = 0;
@@ -208,7 +217,7 @@ export class PayerDesk {
 
   /** The wants that go with the next turn. */
   #consider(desk: LaneDesk): Considered {
-    const { permits, usedUp, refused } = desk.lane;
+    const { permits, usedUp, refused, charged, held } = desk.lane;
     const wants: Want[] = [];
     const wanted: Wanted[] = [];
     for (const want of desk.takeWants()) {
@@ -218,18 +227,21 @@ export class PayerDesk {
       wanted.push({ count: 1, most });
     }
     const undo = () => void Object.assign(desk.lane, { permits, usedUp, refused });
-    return { wants, wanted, undoPermits: desk.lane.permits === permits ? null : undo };
+    const undoPermits = desk.lane.permits === permits ? null : undo;
+    return { wants, wanted, promised: charged + held, undoPermits };
   }
 
   #composeLane(
     desk: LaneDesk,
-    { wants, wanted, undoPermits }: Considered,
-    promised: bigint,
+    { wants, wanted, promised, undoPermits }: Considered,
   ): Sent | null {
     const { lane, version } = desk;
-    const ahead = undoPermits ? 0 : this.#aheadOf(desk, wanted);
+    const isDue = desk.isEnding || wanted.length > 0;
+    const ahead = isDue && !undoPermits ? this.#aheadOf(desk) : null;
     const { rows, releases, waiters } = desk.takeEnded();
-    if (rows.length === 0 && releases === 0 && wanted.length === 0) return null;
+    // What waits for a look is queued still.
+    if (desk.isQueued) this.lanes.note(desk);
+    if (!isDue) return null;
     const turn: LaneTurn = {
       account: this.lanes.accountId,
       lane: desk.id,
@@ -237,13 +249,13 @@ export class PayerDesk {
       version,
       rows,
       releases,
-      wanted,
+      wanted: ahead ? [...wanted, ahead] : wanted,
       ceiling: this.#ceiling,
       block: this.#block,
       permits: undoPermits ? permitsState(lane) : null,
       promised,
     };
-    return { desk, turn, wants, ahead, waiters, undoPermits };
+    return { desk, turn, wants, ahead: ahead?.count ?? 0, waiters, undoPermits };
   }
 
   /**
@@ -255,7 +267,7 @@ export class PayerDesk {
     const { lane } = desk;
     const judgement = this.#judge(want);
     if (!judgement.payable) {
-      if (want.since > desk.askedAt) desk.wants.push(want);
+      if (want.since > desk.askedAt) this.#wantOn(desk, want);
       else want.refuse(judgement);
       return null;
     }
@@ -279,22 +291,19 @@ export class PayerDesk {
     return (own ?? draw.permit).credits;
   }
 
-  /** Credits for calls to come, where nothing is against as many. */
-  #aheadOf(desk: LaneDesk, wanted: Wanted[]): number {
-    const { lane, pooled } = desk;
-    if (pooled === null || lane.refused !== null || !this.judging.holdsAhead()) return 0;
+  /** Credits for calls to come, where nothing is against as many; null: none. */
+  #aheadOf(desk: LaneDesk): Wanted | null {
+    const { lane, pooled, ahead } = desk;
+    if (pooled === null || lane.refused !== null || !this.judging.holdsAhead()) return null;
     const { draw, view } = pooled;
-    if (!isKept(lane, draw.permit)) return 0;
-    const room = roomFor(draw, view, this.judging.position.book);
-    const count = Math.min(desk.ahead.wanted(), Number(room < 64n ? room : 64n));
+    if (!isKept(lane, draw.permit)) return null;
+    const { position } = this.judging;
+    const count = Math.min(ahead.wanted(), Number(roomFor(draw, view, position.book)));
     // Others have calls on the lane as well: what a permit hardly covers is for who comes.
-    const left = draw.permit.credits - usedOn(draw, view, this.judging.position);
-    // And nothing is held ahead beyond what the lane lacks: with none wanted no turn is due.
-    const isDue = desk.isQueued || wanted.length > 0;
-    if (count <= 0 || left < 64n || !isDue) return 0;
-    wanted.push({ count, most: draw.permit.credits });
-    desk.ahead.ask(count);
-    return count;
+    const left = draw.permit.credits - usedOn(draw, view, position);
+    if (count <= 0 || left < DEPLOYMENT_CONCURRENCY_MAX) return null;
+    ahead.ask(count);
+    return { count, most: draw.permit.credits };
   }
 
   #grant({ desk, wants, ahead, waiters }: Sent, granted: number): void {
@@ -311,10 +320,7 @@ export class PayerDesk {
   /** It was payable as it was known here; now the lane is known anew. */
   #goOn(desk: LaneDesk, want: Want): void {
     want.tries += 1;
-    if (want.tries < TRIES) {
-      desk.wants.push(want);
-      return;
-    }
+    if (want.tries < TRIES) return this.#wantOn(desk, want);
     // Another node has seen a later block, at which the payer allows less.
     const { position } = this.judging;
     const used = usedOn(want.draw, want.view, position);

@@ -3,6 +3,7 @@ import type { Address } from "viem";
 import type { Database } from "../../fleet/database.ts";
 import type { Book } from "../book.ts";
 import { type Judge, PayerDesk } from "./payer_desk.ts";
+import type { AheadSums } from "./payer_lanes.ts";
 import type { Pump } from "./pump.ts";
 
 export interface PayerDesksOptions {
@@ -22,6 +23,7 @@ const IDLE_SWEEPS = 240;
 const STRANGER_SWEEPS = 2;
 
 export class PayerDesks {
+  readonly #sums: AheadSums = { amount: 0n };
   readonly #desks = new Map<Address, PayerDesk>();
   readonly #timer: ReturnType<typeof setInterval>;
 
@@ -37,7 +39,7 @@ export class PayerDesks {
   /** It is in use from now on. */
   get(payer: Address): PayerDesk {
     const known = this.#desks.get(payer);
-    const desk = known ?? new PayerDesk(payer, this.options.judging);
+    const desk = known ?? new PayerDesk(payer, this.options.judging, this.#sums);
     if (!known) this.#desks.set(payer, desk);
     desk.idleSweeps = 0;
     return desk;
@@ -46,6 +48,11 @@ export class PayerDesks {
   /** Whether the database knows it is known by now. */
   keep({ payer, lanes: { accountId, account } }: PayerDesk): void {
     if (accountId !== "") this.options.book.accounts.set(payer, account);
+  }
+
+  /** What is held ahead may cost, USDC base units. */
+  aheadAmount(): bigint {
+    return this.#sums.amount;
   }
 
   all(): Iterable<PayerDesk> {

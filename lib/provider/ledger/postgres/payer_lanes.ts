@@ -4,21 +4,49 @@
  */
 import type { Address, Hex } from "viem";
 import { type Account, emptyAccount } from "../book.ts";
+import type { Lane } from "../lane.ts";
 import { type LaneJson, laneOfJson, type LookJson, takeAccount } from "./lane_json.ts";
 import { LaneDesk } from "./lane_desk.ts";
 import type { TurnAnswer } from "./turn.ts";
+
+/** What a node holds ahead, of all payers. */
+export interface AheadSums {
+  /** What it may cost, USDC base units. */
+  amount: bigint;
+}
 
 export class PayerLanes {
   readonly account: Account = emptyAccount();
   /** In the database; empty: it knows no such payer. */
   accountId = "";
   readonly #lanes = new Map<Hex, LaneDesk>();
+  /** Those with something queued: a payer may have thousands of others. */
+  readonly #queued = new Set<LaneDesk>();
+  /** Credits held ahead. */
+  #spare = 0;
 
-  constructor(readonly payer: Address) {}
+  constructor(readonly payer: Address, private readonly sums: AheadSums) {}
+
+  /** Whether something is queued. */
+  get isQueued(): boolean {
+    return this.#queued.size > 0;
+  }
 
   /** As the database takes them: the last one's answer has the sums of all. */
-  inOrder(): LaneDesk[] {
-    return [...this.#lanes.values()].sort((one, other) => Number(one.id) - Number(other.id));
+  queued(): LaneDesk[] {
+    return [...this.#queued].sort((one, other) => Number(one.id) - Number(other.id));
+  }
+
+  /** Something is queued on the lane. */
+  note(desk: LaneDesk): void {
+    this.#queued.add(desk);
+  }
+
+  /** The same, for whoever sends what is queued. */
+  takeQueued(): LaneDesk[] {
+    const queued = this.queued();
+    this.#queued.clear();
+    return queued;
   }
 
   all(): Iterable<LaneDesk> {
@@ -38,15 +66,7 @@ export class PayerLanes {
 
   /** Credits held ahead on a lane, or on all. */
   spare(lane?: Hex): number {
-    if (lane !== undefined) return this.#lanes.get(lane)?.ahead.spare ?? 0;
-    return this.#lanes.values().reduce((sum, { ahead }) => sum + ahead.spare, 0);
-  }
-
-  /** What is held ahead may cost, USDC base units. */
-  aheadAmount(): bigint {
-    const amountOf = ({ ahead, pooled }: LaneDesk) =>
-      pooled === null ? 0n : BigInt(ahead.spare) * pooled.draw.price;
-    return this.#lanes.values().reduce((sum, desk) => sum + amountOf(desk), 0n);
+    return lane === undefined ? this.#spare : this.#lanes.get(lane)?.ahead.spare ?? 0;
   }
 
   /** What the database tells now; it was asked at `askedAt`. */
@@ -67,7 +87,9 @@ export class PayerLanes {
   }
 
   /** Credits on a lane that are queued from now on: charged, and held no more. */
-  queue({ lane }: LaneDesk, charged: number, released: number): void {
+  queue(desk: LaneDesk, charged: number, released: number): void {
+    const { lane } = desk;
+    this.note(desk);
     lane.charged += BigInt(charged);
     lane.held -= BigInt(charged + released);
     this.account.charged += BigInt(charged);
@@ -76,13 +98,20 @@ export class PayerLanes {
 
   #takeLane(json: LaneJson, askedAt: number): LaneDesk {
     const lane = laneOfJson(this.payer, json);
-    const known = this.#lanes.get(lane.lane) ?? new LaneDesk(String(json.id), lane, json.version);
+    const known = this.#lanes.get(lane.lane) ?? this.#deskFor(lane, json);
     Object.assign(known.lane, lane);
     known.version = json.version;
     known.askedAt = askedAt;
     this.#lanes.set(lane.lane, known);
     this.account.lanes.set(lane.lane, known.lane);
     return known;
+  }
+
+  #deskFor(lane: Lane, { id, version }: LaneJson): LaneDesk {
+    return new LaneDesk(String(id), lane, version, (credits, amount) => {
+      this.#spare += credits;
+      this.sums.amount += amount;
+    });
   }
 
   #takeAnswer(desk: LaneDesk, answer: TurnAnswer, askedAt: number): void {
@@ -106,7 +135,7 @@ export class PayerLanes {
   }
 
   #countQueuedOfAccount(): void {
-    for (const { rows, releases } of this.#lanes.values()) {
+    for (const { rows, releases } of this.#queued) {
       this.account.charged += BigInt(rows.length);
       this.account.held -= BigInt(rows.length + releases);
     }

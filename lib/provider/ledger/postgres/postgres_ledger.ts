@@ -89,7 +89,7 @@ export class PostgresLedger implements Ledger {
       preholds: {
         ofPayer: (payer) => BigInt(this.#desks.find(payer)?.lanes.spare() ?? 0),
         onLane: (payer, lane) => BigInt(this.#desks.find(payer)?.lanes.spare(lane) ?? 0),
-        amount: () => this.#aheadAmount(),
+        amount: () => this.#desks.aheadAmount(),
       },
     };
     this.#reader = new LaneReader(options.database);
@@ -223,7 +223,7 @@ export class PostgresLedger implements Ledger {
 
   totals(): Totals {
     const held = this.heldHere() + this.#options.heldElsewhere();
-    return { ...this.#sums, held, preheld: this.#aheadAmount() };
+    return { ...this.#sums, held, preheld: this.#desks.aheadAmount() };
   }
 
   figures(): Promise<LaneFigures> {
@@ -232,7 +232,7 @@ export class PostgresLedger implements Ledger {
 
   /** What this node holds may still cost, USDC base units: the others count it. */
   heldHere(): bigint {
-    return this.#heldAmount + this.#aheadAmount();
+    return this.#heldAmount + this.#desks.aheadAmount();
   }
 
   /** Sums over all lanes are as of now; each beat asks for them. */
@@ -326,10 +326,6 @@ export class PostgresLedger implements Ledger {
     this.#renewing ??= this.#options.renew().finally(() => this.#renewing = null);
     await this.#renewing;
     if (this.#session === before) throw new Error("the session lives, and its turns are lost");
-  }
-
-  #aheadAmount(): bigint {
-    return [...this.#desks.all()].reduce((sum, { lanes }) => sum + lanes.aheadAmount(), 0n);
   }
 }
 

@@ -24,6 +24,7 @@ import {
 } from "../../../../worlds/ledger.ts";
 import { UINT128_MAX } from "../../../permit.ts";
 import type { Database } from "../../fleet/database.ts";
+import { unavailable } from "../../fleet/trouble.ts";
 import type { Draw } from "../judge.ts";
 import type { PostgresLedger } from "./postgres_ledger.ts";
 
@@ -278,3 +279,77 @@ test("payers that nobody knows leave no trace", async (ledger, database) => {
   const [count] = await database.ask("SELECT count(*)::int4 AS accounts FROM accounts");
   assert.deepEqual(count, { accounts: 0 });
 });
+
+test("what is held ahead is counted with its price, and no more once it went back", async (ledger) => {
+  const draw = drawOf({ permit: OWNERS });
+  const held = await Promise.all(
+    Array.from({ length: 6 }, () => holdOne(ledger, draw, viewOf(90n))),
+  );
+  const before = ledger.totals();
+  assert.equal(before.held - before.preheld, 6n * PRICE);
+  for (const each of held) await ledger.charge(each, "answered", null);
+  const { preheld, held: all } = ledger.totals();
+  assert.ok(preheld > 0n && preheld % PRICE === 0n, `${preheld} is held ahead`);
+  assert.equal(all, preheld);
+  ledger.stopHolding();
+  const { preheld: none, held: left } = ledger.totals();
+  assert.deepEqual([none, left], [0n, 0n]);
+});
+
+Deno.test({
+  name: "while the database is away what nobody could charge is free, and counts as used nowhere",
+  ignore: SERVER === null,
+  async fn() {
+    await using world = await freshDatabase(SERVER!);
+    const away = goingAway(world.database);
+    await using node = await openLedgerNode(away.database);
+    using _back = { [Symbol.dispose]: away.comeBack };
+    const { ledger } = node;
+    const [draw, view] = [drawOf({ permit: OWNERS }), viewOf(9n)];
+    const [one, two] = [await holdOne(ledger, draw, view), await holdOne(ledger, draw, view)];
+    away.go();
+    const first = ledger.charge(one, "answered", null);
+    await away.asked;
+    const second = ledger.charge(two, "answered", null);
+    away.fail();
+    await assert.rejects(second, { code: "database_unavailable" });
+    await assert.rejects(first, { code: "database_unavailable" });
+    // The first may have been carried out, nobody knows; the second was never sent.
+    assert.equal((await ledger.standing(draw, view)).charged, 2n);
+    away.comeBack();
+    await ledger.close();
+    const { used, held } = await assertBooks(world.database);
+    assert.deepEqual([used, held], [1, 0]);
+  },
+});
+
+/** A database whose turns get no answer for a while. */
+function goingAway(inner: Database) {
+  const asked = Promise.withResolvers<void>();
+  const failed = Promise.withResolvers<void>();
+  const back = Promise.withResolvers<void>();
+  let isAway = false;
+  let failures = 0;
+  const database: Database = {
+    name: inner.name,
+    trouble: () => inner.trouble(),
+    script: (statements) => inner.script(statements),
+    close: () => inner.close(),
+    async ask(statement, parameters, options) {
+      if (isAway && statement.includes("turn_1")) {
+        asked.resolve();
+        await failed.promise;
+        if (++failures === 1) throw unavailable();
+        await back.promise;
+      }
+      return await inner.ask(statement, parameters, options);
+    },
+  };
+  return {
+    database,
+    asked: asked.promise,
+    go: () => void (isAway = true),
+    fail: () => failed.resolve(),
+    comeBack: () => void back.resolve(),
+  };
+}
