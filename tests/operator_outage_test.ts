@@ -35,7 +35,7 @@ async function openWorld() {
   let nowMs = 1_700_000_000_000;
   const open = () =>
     openOperator({
-      path,
+      store: openOutboxStore(path),
       chain,
       account,
       log: silentLog,
@@ -48,11 +48,11 @@ async function openWorld() {
     direct,
     rpc,
     address: account.address,
-    operator: open(),
+    operator: await open(),
     /** As after a crash: another process on the same store. */
     async restart(): Promise<void> {
       await world.operator.close();
-      world.operator = open();
+      world.operator = await open();
     },
     /** An hour in which the operator looks again and again, and is restarted in the middle. */
     async hour(during: () => Promise<void> = () => Promise.resolve()): Promise<void> {
@@ -69,9 +69,9 @@ async function openWorld() {
       return await work.finally(() => clearInterval(timer));
     },
     allMined: () => world.ends(until(() => world.operator.pending() === 0)),
-    forms() {
+    async forms() {
       const store = openOutboxStore(path);
-      const raws = store.load().map(({ raw }) => raw);
+      const raws = (await store.load()).map(({ raw }) => raw);
       store.close();
       return raws.map((raw) => parseTransaction(raw));
     },
@@ -79,7 +79,7 @@ async function openWorld() {
     async raiseAsBefore(): Promise<void> {
       await world.operator.close();
       const store = openOutboxStore(path);
-      for (const form of store.load()) {
+      for (const form of await store.load()) {
         for (let fee = form.maxFeePerGas; fee < 10n ** 15n; fee = fee * 5n / 4n + 1n) {
           const fees = { maxFeePerGas: fee, maxPriorityFeePerGas: fee };
           const { nonce, gas } = form;
@@ -89,7 +89,7 @@ async function openWorld() {
         }
       }
       store.close();
-      world.operator = open();
+      world.operator = await open();
     },
     async [Symbol.asyncDispose]() {
       await world.operator.close();
@@ -131,7 +131,7 @@ Deno.test("an hour without gas coin costs no more than the day's price afterward
   await setBalance(direct, address, 0n);
   await sendThree(world.operator);
   await world.hour(() => mine(direct, 1));
-  assert.equal(world.forms().length, 3, "a higher fee brings no coin");
+  assert.equal((await world.forms()).length, 3, "a higher fee brings no coin");
   await setBalance(direct, address, ETHER / 100n);
   await isNormalAgain(world, ETHER / 100n);
 });
@@ -143,7 +143,7 @@ Deno.test("an hour without blocks does not either", async () => {
   const before = await direct.public.getBalance({ address });
   await sendThree(world.operator);
   await world.hour();
-  assert.equal(world.forms().length, 3, "a higher fee brings no block");
+  assert.equal((await world.forms()).length, 3, "a higher fee brings no block");
   await setMining(direct, true);
   await mine(direct, 1);
   await isNormalAgain(world, before);
@@ -157,7 +157,7 @@ Deno.test("an hour without a node does not either", async () => {
   await sendThree(world.operator);
   rpc.faults = { ...NO_FAULTS, error: 1 };
   await world.hour();
-  assert.equal(world.forms().length, 3, "a higher fee brings no node");
+  assert.equal((await world.forms()).length, 3, "a higher fee brings no node");
   rpc.faults = NO_FAULTS;
   await setMining(direct, true);
   await mine(direct, 1);
@@ -191,7 +191,7 @@ Deno.test("a relay that is stuck at a low fee is no obstacle to a settlement", a
   await setBaseFee(direct, 20n * 10n ** 9n);
   await mine(direct, 1);
   const settled = world.operator.send({ to: TO, data: "0x" }, SETTLEMENT);
-  await until(() => world.forms().length === 3);
+  await until(async () => (await world.forms()).length === 3);
   await looks();
   await mine(direct, 1);
   assert.equal((await settled).status, "success");

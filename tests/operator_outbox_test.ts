@@ -5,6 +5,7 @@ import { connect } from "../lib/chain/client.ts";
 import { silentLog } from "../lib/log.ts";
 import { lockState } from "../lib/provider/door/lock.ts";
 import { openOperator } from "../lib/provider/settlement/operator.ts";
+import { openOutboxStore } from "../lib/provider/settlement/outbox_store.ts";
 import { writeKeyFile } from "../lib/spec/keys.ts";
 import { startAnvil } from "../worlds/chain/anvil.ts";
 import { mine, setBalance, setMining } from "../worlds/chain/anvil_calls.ts";
@@ -38,8 +39,9 @@ async function openHome() {
   const chain = await connect(anvil.url);
   const path = join(book, "operator.db");
   const onMined = () => Promise.resolve();
-  const open = () => openOperator({ path, chain, account, log: silentLog, onMined, pollMs: 1 });
-  const operator = open();
+  const common = { chain, account, log: silentLog, onMined, pollMs: 1 };
+  const open = () => openOperator({ store: openOutboxStore(path), ...common });
+  const operator = await open();
   await setMining(chain, false);
   for (const rank of ["relay", "settlement"] as const) {
     const { mined } = await operator.launch({ to: TO, data: "0x12" }, { rank, costMax: null });
@@ -102,7 +104,7 @@ Deno.test("reset --cancel uses their nonces, and the next transaction goes out",
   await setMining(chain, true);
   assert.equal(await chain.public.getTransactionCount({ address }), 2);
   assert.equal(await chain.public.getBalance({ address: TO }), 0n);
-  const operator = home.open();
+  const operator = await home.open();
   const standing = { rank: "settlement", costMax: null } as const;
   assert.equal((await operator.send({ to: TO, data: "0x12" }, standing)).status, "success");
   await operator.close();

@@ -55,7 +55,7 @@ export async function resetOutbox(
     if (transactions.length > 0) await assertMeant(context, transactions, yes, cancel);
     const isCancelled = cancel && transactions.length > 0;
     if (isCancelled) await cancelThem(context, dir);
-    else forgetThem(dir, before);
+    else await forgetThem(dir, before);
     context.out.result({ forgotten: transactions, isCancelled }, [
       transactions.length === 0
         ? "nothing is out"
@@ -81,10 +81,10 @@ async function assertMeant(
   throw new KhachapuriError("usage", "nothing was changed");
 }
 
-function forgetThem(dir: string, flights: readonly OutFlight[]): void {
+async function forgetThem(dir: string, flights: readonly OutFlight[]): Promise<void> {
   const store = openOutboxStore(join(dir, "operator.db"));
   try {
-    for (const { nonce } of flights) store.forget(nonce);
+    for (const { nonce } of flights) await store.forget(nonce);
   } finally {
     store.close();
   }

@@ -7,6 +7,7 @@ import { KhachapuriError } from "../../lib/errors.ts";
 import { silentLog } from "../../lib/log.ts";
 import { signPermit, UINT64_MAX } from "../../lib/permit.ts";
 import { openOperator, type Operator } from "../../lib/provider/settlement/operator.ts";
+import { openOutboxStore } from "../../lib/provider/settlement/outbox_store.ts";
 import { anvilAccount } from "./anvil.ts";
 import { FAKE_ESCROW, type FakeChain, fakeChain } from "./fake_chain.ts";
 
@@ -39,7 +40,7 @@ export async function withOperator(work: (world: World) => Promise<void>): Promi
   let nowMs = 1_000;
   const open = () =>
     openOperator({
-      path: join(dir, "operator.db"),
+      store: openOutboxStore(join(dir, "operator.db")),
       chain: fake.chain,
       account: anvilAccount(2),
       log: silentLog,
@@ -50,12 +51,12 @@ export async function withOperator(work: (world: World) => Promise<void>): Promi
     });
   const world: World = {
     fake,
-    operator: open(),
+    operator: await open(),
     mined,
     advance: (ms) => void (nowMs += ms),
     async restart() {
       await world.operator.close();
-      world.operator = open();
+      world.operator = await open();
     },
     consumption: {
       address: FAKE_ESCROW,

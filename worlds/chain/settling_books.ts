@@ -23,6 +23,7 @@ import {
 import { OperatorWatch } from "../../lib/provider/settlement/operator_watch.ts";
 import { Settlement, type SettlementOptions } from "../../lib/provider/settlement/settlement.ts";
 import { hearLog } from "../heard_log.ts";
+import { openOutboxStore } from "../../lib/provider/settlement/outbox_store.ts";
 import { anvilAccount } from "./anvil.ts";
 import { FAKE_ESCROW, fakeChain } from "./fake_chain.ts";
 
@@ -94,8 +95,8 @@ export async function openSettlingBooks({ blockGas, ...times }: Setting = {}) {
     operatorLimits: () => null,
   });
   const world = carrying();
-  const operator = openOperator({
-    path: join(dir, "operator.db"),
+  const operator = await openOperator({
+    store: openOutboxStore(join(dir, "operator.db")),
     chain: fake.chain,
     account: anvilAccount(2),
     log: heard.log,

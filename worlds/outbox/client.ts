@@ -9,7 +9,7 @@ import {
   TransactionNotFoundError,
   TransactionReceiptNotFoundError,
 } from "viem";
-import type { OutboxClient } from "../../lib/chain/outbox/outbox.ts";
+import type { OutboxClient } from "../../lib/chain/outbox/options.ts";
 import { countOf, type Form, hasReceipt, knows, offer, pendingOf } from "./chain.ts";
 import type { Scene } from "./referee.ts";
 

@@ -1,7 +1,8 @@
 /** The real outbox among the events that the model knows, with a clock and timer moved by hand. */
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../../lib/errors.ts";
-import { type Notice, Outbox } from "../../lib/chain/outbox/outbox.ts";
+import type { Notice } from "../../lib/chain/outbox/options.ts";
+import { Outbox } from "../../lib/chain/outbox/outbox.ts";
 import type { Policy } from "../../lib/chain/outbox/plan.ts";
 import { createMemoryStore, type OutboxStore } from "../../lib/chain/outbox/store.ts";
 import { CHAIN_EVENTS, emptyChain } from "./chain.ts";
@@ -24,7 +25,7 @@ export class OutboxRunner {
   #memory = createMemoryStore();
   /** What a power cut brings back. */
   #unsynced: Parameters<OutboxStore["remember"]>[0][] = [];
-  #outbox: Outbox;
+  #outbox!: Outbox;
   #now = 0;
   #head = 0;
   #timer: (() => void) | null = null;
@@ -35,9 +36,14 @@ export class OutboxRunner {
   /** What the referee, asked in the middle of the outbox's work, found wrong. */
   #breaches: unknown[] = [];
 
-  constructor(policy: Policy) {
+  private constructor(policy: Policy) {
     this.#policy = policy;
-    this.#outbox = this.#start();
+  }
+
+  static async start(policy: Policy): Promise<OutboxRunner> {
+    const runner = new OutboxRunner(policy);
+    runner.#outbox = await runner.#start();
+    return runner;
   }
 
   /** Transactions that are out. */
@@ -57,7 +63,7 @@ export class OutboxRunner {
         // Enough to have stored it; it would wait for ever for the rest.
         await turns(() => false, 40);
         this.#isDying = false;
-        return this.#restart();
+        return await this.#restart();
       case "look":
         return await this.#look();
       case "wait":
@@ -65,13 +71,13 @@ export class OutboxRunner {
         if (!this.scene.chain.isStill) this.#head += 1;
         return await this.#look();
       case "crash":
-        return this.#restart();
+        return await this.#restart();
       case "cut the power":
         for (const form of this.#unsynced.splice(0)) {
           await this.#memory.remember(form);
           this.scene.store.push(formOf(form.raw));
         }
-        return this.#restart();
+        return await this.#restart();
       default:
         CHAIN_EVENTS[event](this.scene.chain);
         referee.checkChain(this.scene);
@@ -94,8 +100,8 @@ export class OutboxRunner {
     }
   }
 
-  #start(): Outbox {
-    return new Outbox({
+  #start(): Promise<Outbox> {
+    return Outbox.open({
       client: this.#client,
       endpoint: "fake",
       chainId: 1,
@@ -130,9 +136,9 @@ export class OutboxRunner {
         await memory.remember(form);
         if (this.#isDying) await new Promise(() => {});
       },
-      forget: (nonce) => {
-        this.#unsynced.push(...memory.load().filter((form) => form.nonce === nonce));
-        memory.forget(nonce);
+      forget: async (nonce) => {
+        this.#unsynced.push(...(await memory.load()).filter((form) => form.nonce === nonce));
+        await memory.forget(nonce);
         scene.store = scene.store.filter((form) => form.nonce !== nonce);
       },
     };
@@ -170,7 +176,7 @@ export class OutboxRunner {
     await turns(() => false, 3);
   }
 
-  #restart(): void {
+  async #restart(): Promise<void> {
     this.#timer = null;
     this.#unsynced = [];
     this.#told = new Map();
@@ -181,7 +187,7 @@ export class OutboxRunner {
       this.#memory = createMemoryStore();
       this.scene.store = [];
     }
-    this.#outbox = this.#start();
+    this.#outbox = await this.#start();
   }
 }
 

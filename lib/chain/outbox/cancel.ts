@@ -32,7 +32,7 @@ export interface CancelOptions {
  */
 export async function cancelAll(options: CancelOptions): Promise<void> {
   const { client, endpoint, account: { address }, store } = options;
-  const flights = storedFlights(store.load(), Date.now());
+  const flights = storedFlights(await store.load(), Date.now());
   const below = Math.max(...flights.map(({ nonce }) => nonce)) + 1;
   const count = await client.getTransactionCount({ address, blockTag: "latest" });
   if (below - count > NONCE_HOLE_MAX + flights.length) throw farAhead(count, below);
@@ -45,8 +45,8 @@ export async function cancelAll(options: CancelOptions): Promise<void> {
     if (failure?.code === "chain_refused") throw failure;
   }
   await untilUsed(options, below);
-  for (const { nonce } of flights) store.forget(nonce);
-  for (let nonce = count; nonce < below; nonce++) store.forget(nonce);
+  for (const { nonce } of flights) await store.forget(nonce);
+  for (let nonce = count; nonce < below; nonce++) await store.forget(nonce);
 }
 
 async function fillerFor({ client, account: { address } }: CancelOptions): Promise<Outgoing> {

@@ -2,7 +2,7 @@
 import { type Hex, keccak256, type TransactionReceipt } from "viem";
 import type { Fees } from "./fees.ts";
 import type { Flight } from "./plan.ts";
-import type { Outgoing, SignedForm, Standing } from "./store.ts";
+import { type Call, isSameCall, type Outgoing, type SignedForm, type Standing } from "./store.ts";
 
 /** One signed form of a transaction. */
 export interface FlightForm extends Fees {
@@ -21,6 +21,8 @@ export interface OutFlight extends Flight {
   broadcastAt: number;
   sentHead: bigint | null;
   lacksCoin: boolean;
+  /** What its first form does. */
+  readonly launched: Call;
   /** What its next form will do. */
   outgoing: Outgoing;
   fees: Fees;
@@ -48,6 +50,7 @@ export function newFlight(
     rank,
     costMax,
     gas: outgoing.gas,
+    launched: outgoing,
     outgoing,
     fees,
     since: now,
@@ -90,8 +93,8 @@ export function storedFlights(forms: readonly SignedForm[], now: number): OutFli
  * A filler replaces the call that it takes the nonce from. Of two other calls of one nonce the
  * older was never launched, and could not be dropped.
  */
-function isNextForm({ outgoing }: OutFlight, { to, data, rank }: SignedForm): boolean {
-  return rank === "filler" || outgoing.to === to && outgoing.data === data;
+function isNextForm({ outgoing }: OutFlight, form: SignedForm): boolean {
+  return form.rank === "filler" || isSameCall(outgoing, form);
 }
 
 /** Whether a mined form is a filler in place of the call that was launched. */

@@ -3,16 +3,17 @@
  * anything is sent, and stored before it is broadcast; broadcasting it again is harmless. From then
  * on it is looked at until it is mined or given up, as `plan` decides.
  */
-import type { Hex, LocalAccount, TransactionReceipt } from "viem";
+import type { TransactionReceipt } from "viem";
 import type { KhachapuriError } from "../../errors.ts";
 import type { OutboxState } from "./alarms.ts";
-import { Delivery, type DeliveryClient } from "./delivery.ts";
+import { Delivery } from "./delivery.ts";
 import { capFees, type Fees, freshFees, launchFees, type Price } from "./fees.ts";
 import { addForm, gaveWay, hashOf, newFlight, type OutFlight, storedFlights } from "./flight.ts";
-import { estimateGas, type GasClient } from "./gas.ts";
-import { inquire, type InquiryClient, type Look } from "./inquiry.ts";
+import { estimateGas } from "./gas.ts";
+import { inquire, type Look } from "./inquiry.ts";
 import { chooseNonce } from "./nonce.ts";
-import { type After, Pace, type Pause } from "./pace.ts";
+import type { Launched, LaunchStanding, Notice, OutboxOptions } from "./options.ts";
+import { Pace } from "./pace.ts";
 import {
   type Action,
   type Doubts,
@@ -20,79 +21,14 @@ import {
   lesser,
   NO_DOUBTS,
   plan,
-  type Policy,
   type Seen,
 } from "./plan.ts";
 import { readPrice } from "./price.ts";
-import type { OutboxStore, Outgoing, Rank, Standing } from "./store.ts";
+import { type Call, isSameCall, type Outgoing, type Rank, type SignedForm } from "./store.ts";
 import { Turns } from "./turns.ts";
 import { Watch } from "./watch.ts";
 
-/** The questions that an outbox asks a chain. */
-export type OutboxClient = DeliveryClient & InquiryClient & GasClient;
-
-/** How a transaction that is launched stands among the others. */
-export interface LaunchStanding extends Standing {
-  rank: "settlement" | "relay";
-}
-
-export interface OutboxOptions {
-  client: OutboxClient;
-  /** The RPC's origin, for messages; never the URL, which may hold an API key. */
-  endpoint: string;
-  chainId: number;
-  account: LocalAccount;
-  store: OutboxStore;
-  policy: Policy;
-  pause: Pause;
-  /**
-   * How often a new transaction is offered to the chain before its sender is told that it was not
-   * accepted; null: it is out whatever the chain answers, and later broadcasts follow.
-   */
-  launchAttempts: number | null;
-  now(): number;
-  /** The timer; a test passes its own. */
-  after?: After;
-  /**
-   * Called for every mined transaction, also those of an earlier process, before its sender is
-   * told; called again at the next look when it fails.
-   */
-  onMined?: (receipt: TransactionReceipt) => Promise<void>;
-  /** The words for the sender of a transaction that is given up. */
-  wordGiveUp(giveUp: GiveUp): KhachapuriError;
-  notice?: (notice: Notice) => void;
-}
-
-export interface GiveUp {
-  reason: GiveUpReason | "not accepted" | "gave way";
-  /** Hash of its newest form. */
-  transaction: Hex;
-  /** What went wrong when the chain was last asked about it; null: the chain answered. */
-  failure: KhachapuriError | null;
-}
-
-/** What an operator's log may want to tell. */
-export type Notice =
-  | { kind: "not accepted"; nonce: number; failure: KhachapuriError }
-  | { kind: "raised"; nonce: number; fees: Fees }
-  /** A relay's nonce is taken by a transfer of nothing, so that a settlement behind it is mined. */
-  | { kind: "gives way"; nonce: number }
-  | { kind: "filling"; from: number; below: number }
-  | { kind: "given up"; nonce: number; reason: GiveUpReason }
-  /** Asking, or doing what the plan wants, failed; the next look tries again. */
-  | { kind: "put off"; failure: KhachapuriError };
-
-export interface Launched {
-  /** Of its first form; a higher fee makes another. */
-  transaction: Hex;
-  /**
-   * The receipt of whichever form was mined, whether it succeeded or reverted.
-   * @throws KhachapuriError as worded by `wordGiveUp`
-   */
-  mined: Promise<TransactionReceipt>;
-}
-
-/** One account's outbox; takes up what its store holds. */
+/** One account's outbox. */
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #flights = new Map<number, OutFlight>();
@@ -107,16 +43,21 @@ export class Outbox {
   readonly #watch: Watch;
   readonly #pace: Pace;
 
-  constructor(options: OutboxOptions) {
+  private constructor(options: OutboxOptions, stored: readonly SignedForm[]) {
     this.#options = options;
     const { client, endpoint, account: { address }, pause, after } = options;
     this.#watch = new Watch(options.now);
     this.#delivery = new Delivery({ client, endpoint, address });
     this.#pace = new Pace(() => this.#look(), () => this.#dueInMs(), pause, after);
-    for (const flight of storedFlights(options.store.load(), options.now())) {
+    for (const flight of storedFlights(stored, options.now())) {
       this.#flights.set(flight.nonce, flight);
     }
     this.#pace.hurry();
+  }
+
+  /** Takes up what the store holds. @throws what `load` throws */
+  static async open(options: OutboxOptions): Promise<Outbox> {
+    return new Outbox(options, await options.store.load());
   }
 
   /** Transactions that are neither mined nor given up. */
@@ -130,9 +71,14 @@ export class Outbox {
   }
 
   /** Whether a transaction with this call is out. */
-  has({ to, data }: Pick<Outgoing, "to" | "data">): boolean {
+  has(call: Call): boolean {
+    return this.endOf(call) !== null;
+  }
+
+  /** What becomes of the transaction with this call, as `launch` tells it; null: none is out. */
+  endOf(call: Call): Promise<TransactionReceipt> | null {
     const flights = [...this.#flights.values()];
-    return flights.some(({ outgoing }) => outgoing.to === to && outgoing.data === data);
+    return flights.find(({ launched }) => isSameCall(launched, call))?.settled.promise ?? null;
   }
 
   /** A block was made: what is out is looked for in it now. */
@@ -200,7 +146,7 @@ export class Outbox {
     } catch (error) {
       // Its nonce is the next one's, unless a give-up has called for another count meanwhile.
       if (this.#nextNonce === nonce + 1) this.#nextNonce = nextBefore;
-      if (flight.forms.length > 0) store.forget(nonce);
+      if (flight.forms.length > 0) await store.forget(nonce);
       throw error;
     }
     this.#flights.set(nonce, flight);
@@ -309,7 +255,7 @@ export class Outbox {
       case "confirm":
         return await this.#confirm(flight, action.receipt);
       case "give up":
-        return this.#giveUp(flight, action.reason, failure);
+        return await this.#giveUp(flight, action.reason, failure);
       case "raise":
         await this.#sign(flight, flight, action.fees);
         this.#watch.noteRaise();
@@ -341,10 +287,14 @@ export class Outbox {
     if (gaveWay(flight, transaction)) {
       flight.settled.reject(wordGiveUp({ reason: "gave way", transaction, failure: null }));
     } else flight.settled.resolve(receipt);
-    this.#options.store.forget(flight.nonce);
+    await this.#options.store.forget(flight.nonce);
   }
 
-  #giveUp(flight: OutFlight, reason: GiveUpReason, failure: KhachapuriError | null): void {
+  async #giveUp(
+    flight: OutFlight,
+    reason: GiveUpReason,
+    failure: KhachapuriError | null,
+  ): Promise<void> {
     const { nonce } = flight;
     this.#flights.delete(nonce);
     this.#nextNonce = null;
@@ -352,7 +302,7 @@ export class Outbox {
     this.#notice({ kind: "given up", nonce, reason });
     const { wordGiveUp, store } = this.#options;
     flight.settled.reject(wordGiveUp({ reason, transaction: hashOf(flight), failure }));
-    store.forget(nonce);
+    await store.forget(nonce);
   }
 
   /** Takes free nonces by transfers of nothing to ourselves. */
@@ -365,7 +315,7 @@ export class Outbox {
       const flight = newFlight(nonce, filler.outgoing, filler, fees, this.#now());
       flight.sentHead = price.head;
       // What is found under a nonce that is free was never launched; it gives no way to this.
-      store.forget(nonce);
+      await store.forget(nonce);
       await this.#sign(flight, flight, fees);
       this.#flights.set(nonce, flight);
       this.#tell(flight, await this.#delivery.deliverNewest(flight));

@@ -7,7 +7,8 @@ import { STANDINGS } from "../../../worlds/outbox/calls.ts";
 import { COMMAND_LINE, type Event, OPERATOR } from "../../../worlds/outbox/model.ts";
 import { OutboxRunner } from "../../../worlds/outbox/runner.ts";
 import { KhachapuriError } from "../../errors.ts";
-import { type Notice, Outbox, type OutboxOptions } from "./outbox.ts";
+import type { Notice, OutboxOptions } from "./options.ts";
+import { Outbox } from "./outbox.ts";
 import type { Policy } from "./plan.ts";
 import { createMemoryStore } from "./store.ts";
 
@@ -15,7 +16,7 @@ import { createMemoryStore } from "./store.ts";
 const LENGTH = Number(Deno.env.get("KHACHAPURI_EVENTS") ?? 4);
 
 async function run(events: readonly Event[], policy: Policy): Promise<OutboxRunner> {
-  const runner = new OutboxRunner(policy);
+  const runner = await OutboxRunner.start(policy);
   for (const event of events) await runner.apply(event);
   runner.check();
   return runner;
@@ -34,12 +35,12 @@ async function agreesWithModel(policy: Policy): Promise<void> {
 }
 
 /** An outbox as the operator's, on a chain of its own. */
-function openOutbox(options: Partial<OutboxOptions> = {}) {
+async function openOutbox(options: Partial<OutboxOptions> = {}) {
   const chain = emptyChain();
   const clock = manualClock();
   const notices: Notice[] = [];
   let head = 0;
-  const outbox = new Outbox({
+  const outbox = await Outbox.open({
     // Every look sees a new block.
     client: nonceClient({ chain, calls: {}, store: [] }, () => {}, () => head++),
     endpoint: "fake",
@@ -86,7 +87,7 @@ Deno.test("what a node has lost is broadcast again while it is waited for", asyn
 Deno.test("a transaction that cannot be stored is not sent, and leaves its nonce", async () => {
   const store = createMemoryStore();
   let isFull = true;
-  const { chain, launch } = openOutbox({
+  const { chain, launch } = await openOutbox({
     store: {
       ...store,
       remember: (form) => isFull ? Promise.reject(new Error("disk full")) : store.remember(form),
@@ -102,7 +103,7 @@ Deno.test("a transaction that cannot be stored is not sent, and leaves its nonce
 Deno.test("a fee that cannot be stored is not raised, and no higher one follows", async () => {
   const store = createMemoryStore();
   let isFull = false;
-  const { chain, launch, look, notices } = openOutbox({
+  const { chain, launch, look, notices } = await openOutbox({
     policy: { ...OPERATOR, repair: { afterMs: 0, holeMax: 1, closeEvery: 1, feeMax: null } },
     store: {
       ...store,
@@ -122,7 +123,7 @@ Deno.test("a fee that cannot be stored is not raised, and no higher one follows"
 
 Deno.test("a receipt whose book cannot be written is told of again", async () => {
   let isFull = true;
-  const { chain, launch, look, outbox } = openOutbox({
+  const { chain, launch, look, outbox } = await openOutbox({
     onMined: () => isFull ? Promise.reject(new Error("disk full")) : Promise.resolve(),
   });
   const { mined } = await launch("call");
@@ -138,7 +139,7 @@ Deno.test("a receipt whose book cannot be written is told of again", async () =>
 Deno.test("what the chain answered before it fell silent is acted on", async () => {
   const client = nonceClient({ chain: emptyChain(), calls: {}, store: [] }, () => {});
   let asked = 0;
-  const { launch, look, outbox, notices } = openOutbox({
+  const { launch, look, outbox, notices } = await openOutbox({
     client: {
       ...client,
       getTransactionReceipt: () => {
@@ -167,7 +168,7 @@ Deno.test("one look in so many asks all that may help, the others only what is m
   ) as unknown as OutboxOptions["client"];
   const repair = { ...OPERATOR.repair!, afterMs: 60_000, closeEvery: 4 };
   const policy = { ...OPERATOR, rebroadcastAfterMs: 60_000, repair };
-  const { launch, look, outbox } = openOutbox({ client: counted, policy });
+  const { launch, look, outbox } = await openOutbox({ client: counted, policy });
   const launched = [await launch("first"), await launch("second")];
   const questions: number[] = [];
   for (let n = 0; n < 8; n++) {

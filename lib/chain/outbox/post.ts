@@ -5,7 +5,8 @@
 import type { Address, Hex, LocalAccount, PublicClient, TransactionReceipt } from "viem";
 import { KhachapuriError } from "../../errors.ts";
 import { asChainError } from "../refusal.ts";
-import { type GiveUp, Outbox } from "./outbox.ts";
+import type { GiveUp } from "./options.ts";
+import { Outbox } from "./outbox.ts";
 import { createMemoryStore, type Outgoing } from "./store.ts";
 
 /**
@@ -31,12 +32,12 @@ export function createPost(
   endpoint: string,
   receiptTimeoutMs: number,
 ): Post {
-  const outboxes = new Map<Address, Outbox>();
+  const outboxes = new Map<Address, Promise<Outbox>>();
 
-  function outboxOf(account: LocalAccount): Outbox {
+  function outboxOf(account: LocalAccount): Promise<Outbox> {
     const known = outboxes.get(account.address);
     if (known) return known;
-    const outbox = new Outbox({
+    const outbox = Outbox.open({
       client,
       endpoint,
       chainId: client.chain!.id,
@@ -57,7 +58,8 @@ export function createPost(
   }
 
   return async (account, outgoing) => {
-    const { mined } = await outboxOf(account).launch(STANDING, () => Promise.resolve(outgoing))
+    const outbox = await outboxOf(account);
+    const { mined } = await outbox.launch(STANDING, () => Promise.resolve(outgoing))
       .catch((error) => {
         throw asChainError(error, endpoint);
       });

@@ -2,12 +2,20 @@
 import type { Address, Hex } from "viem";
 import type { Fees } from "./fees.ts";
 
-/** One call to the chain, with the gas that it may take. */
-export interface Outgoing {
+export interface Call {
   /** Null creates a contract. */
   to: Address | null;
   data: Hex;
+}
+
+/** One call to the chain, with the gas that it may take. */
+export interface Outgoing extends Call {
   gas: bigint;
+}
+
+/** Addresses are the same in whatever case they are written. */
+export function isSameCall(one: Call, other: Call): boolean {
+  return one.to?.toLowerCase() === other.to?.toLowerCase() && one.data === other.data;
 }
 
 /**
@@ -37,27 +45,28 @@ export interface SignedForm extends Outgoing, Fees, Standing {
  */
 export interface OutboxStore {
   /** What was remembered and not forgotten, in the order in which it was remembered. */
-  load(): SignedForm[];
+  load(): Promise<SignedForm[]>;
   /**
    * Resolves when the form is as safe as this store makes it; it is broadcast only then.
    * @throws when it could not be stored; then the store does not hold it
    */
   remember(form: SignedForm): Promise<void>;
   /** Drops all forms of a nonce. What is dropped and found again after a crash does no harm. */
-  forget(nonce: number): void;
+  forget(nonce: number): Promise<void>;
 }
 
 /** A store that lasts as long as the process. */
 export function createMemoryStore(): OutboxStore {
   const forms = new Map<Hex, SignedForm>();
   return {
-    load: () => [...forms.values()],
+    load: () => Promise.resolve([...forms.values()]),
     remember(form) {
       forms.set(form.raw, form);
       return Promise.resolve();
     },
     forget(nonce) {
       for (const form of forms.values()) if (form.nonce === nonce) forms.delete(form.raw);
+      return Promise.resolve();
     },
   };
 }

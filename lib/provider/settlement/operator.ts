@@ -3,28 +3,27 @@
  * its nonce whatever happens. A retry is the same nonce again (with a higher fee when it is stuck),
  * so a call that is not idempotent is mined once or never.
  */
-import type { Address, LocalAccount, TransactionReceipt } from "viem";
+import type { LocalAccount, TransactionReceipt } from "viem";
 import type { Chain } from "../../chain/client.ts";
 import { alarmsOf, type OutboxState } from "../../chain/outbox/alarms.ts";
 import { gasPriceOf } from "../../chain/outbox/fees.ts";
-import { estimateGas } from "../../chain/outbox/gas.ts";
-import { type Launched, Outbox } from "../../chain/outbox/outbox.ts";
+import type { Launched } from "../../chain/outbox/options.ts";
+import { Outbox } from "../../chain/outbox/outbox.ts";
 import type { After } from "../../chain/outbox/pace.ts";
-import { readPrice } from "../../chain/outbox/price.ts";
-import type { OutboxStore, Outgoing } from "../../chain/outbox/store.ts";
-import { asChainError } from "../../chain/refusal.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { NONCE_HOLE_MAX, RELAYS_OUT_MAX } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import { breathe } from "../../slices.ts";
-import { bytesOf, type OperatorCall, refusal, TooMuchGas } from "./operator_call.ts";
+import { bytesOf, type OperatorCall } from "./operator_call.ts";
 import { logNotice, wordGiveUp } from "./operator_notices.ts";
-import { openOutboxStore } from "./outbox_store.ts";
+import { askChain, type GasBounds, type OperatorQuestions } from "./operator_questions.ts";
+import type { DurableOutboxStore } from "./outbox_store.ts";
 
 export type { OperatorCall };
 
 export interface OperatorOptions {
-  path: string;
+  /** Closed with it. */
+  store: DurableOutboxStore;
   chain: Chain;
   account: LocalAccount;
   log: Log;
@@ -42,15 +41,11 @@ export interface OperatorOptions {
 }
 
 /** How one transaction stands among the others. */
-export interface Sending {
+export interface Sending extends GasBounds {
   /** What is settled goes before what is relayed for others. */
   rank: "settlement" | "relay";
   /** The most that it may cost, wei, by what it is worth; null: what the configuration allows. */
   costMax: bigint | null;
-  /** Gas that it is given at least, whatever the estimate says. */
-  gasMin?: bigint;
-  /** One that wants more is not sent. */
-  gasMax?: bigint;
 }
 
 /** For who measures. */
@@ -66,15 +61,7 @@ export interface OperatorFigures {
   lacksCoin: boolean;
 }
 
-export interface Operator {
-  readonly address: Address;
-  /**
-   * Whether the chain would take `call` now, as far as one can tell; beside the queue of what is
-   * sent.
-   * @returns the gas that it would be given
-   * @throws KhachapuriError `chain_refused`, `chain_unavailable`, as `send`
-   */
-  simulate(call: OperatorCall): Promise<bigint>;
+export interface Operator extends OperatorQuestions {
   /**
    * Simulates, signs, stores and broadcasts `call`; it is out when this resolves.
    * @throws KhachapuriError `chain_refused` with the custom error in `data.reason`, `overloaded`
@@ -88,13 +75,10 @@ export interface Operator {
    *   nonce is used, or when it gave way to a settlement
    */
   send(call: OperatorCall, sending: Sending): Promise<TransactionReceipt>;
-  /**
-   * What a unit of gas costs now, base fee and tip, wei; a few seconds old at most.
-   * @throws KhachapuriError `chain_unavailable`
-   */
-  gasPrice(): Promise<bigint>;
   /** Whether a transaction with this call is neither mined nor dropped. */
   isOut(call: OperatorCall): boolean;
+  /** What becomes of the transaction with this call, as `send` tells it; null: none is out. */
+  endOf(call: OperatorCall): Promise<TransactionReceipt> | null;
   /** A block was made: what is out is looked for in it now. */
   lookNow(): void;
   /** Transactions that are neither mined nor dropped. */
@@ -112,31 +96,13 @@ const REBROADCAST_AFTER_MS = 10_000;
  * one: most of what the chain is asked in a minute would be this.
  */
 const CLOSE_EVERY = 8;
-/** A price of gas is good for this long, ms: about as long as a block. */
-const GAS_PRICE_MS = 2_000;
 
 /** Opens the operator's outbox and takes up what an earlier process left unmined. */
-export function openOperator(options: OperatorOptions): Operator {
-  const { account, chain: { public: client, endpoint } } = options;
+export async function openOperator(options: OperatorOptions): Promise<Operator> {
+  const { store, chain, account: { address } } = options;
   const now = options.now ?? Date.now;
-  const store = openOutboxStore(options.path);
-  const outbox = openOutbox(options, store);
-
-  /** As of now: what is out and not mined yet is not in the simulation. */
-  async function prepare(
-    call: OperatorCall,
-    { gasMin = 0n, gasMax }: Pick<Sending, "gasMin" | "gasMax"> = {},
-  ): Promise<Outgoing> {
-    const bytes = bytesOf(call);
-    const gas = await estimateGas(client, account.address, bytes);
-    if (gasMax !== undefined && gas > gasMax) throw new TooMuchGas(gas, gasMax);
-    return { ...bytes, gas: gas > gasMin ? gas : gasMin };
-  }
-
-  const refused = (call: OperatorCall) => (cause: unknown) => {
-    throw refusal(cause, call, account.address, endpoint);
-  };
-
+  const outbox = await openOutbox(options);
+  const { prepare, refused, ...questions } = askChain(chain, address, now);
   let relaysLaunching = 0;
 
   async function launch(call: OperatorCall, sending: Sending): Promise<Launched> {
@@ -151,21 +117,15 @@ export function openOperator(options: OperatorOptions): Operator {
     });
   }
 
-  const gasPrice = readGasPrice(options.chain, now);
-
   return {
-    address: account.address,
-    async simulate(call) {
-      const { gas } = await prepare(call).catch(refused(call));
-      return gas;
-    },
+    ...questions,
     launch,
     async send(call, sending) {
       const { mined } = await launch(call, sending);
       return await mined;
     },
-    gasPrice,
     isOut: (call) => outbox.has(bytesOf(call)),
+    endOf: (call) => outbox.endOf(bytesOf(call)),
     lookNow: () => outbox.lookNow(),
     pending: () => outbox.size,
     alarms: () => alarmsOf(outbox.state(), now()),
@@ -177,10 +137,10 @@ export function openOperator(options: OperatorOptions): Operator {
   };
 }
 
-function openOutbox(options: OperatorOptions, store: OutboxStore): Outbox {
-  const { account, log, onMined, chain: { public: client, chainId, endpoint } } = options;
+function openOutbox(options: OperatorOptions): Promise<Outbox> {
+  const { account, store, log, onMined, chain: { public: client, chainId, endpoint } } = options;
   const pollMs = options.pollMs ?? 500;
-  return new Outbox({
+  return Outbox.open({
     client,
     endpoint,
     chainId,
@@ -228,22 +188,6 @@ function figuresOf(state: OutboxState, now: number): OperatorFigures {
     gasPrice: price && gasPriceOf(price),
     raises,
     lacksCoin: flights.some(({ lacksCoin }) => lacksCoin),
-  };
-}
-
-/** Reads the price of gas, once for all who ask within `GAS_PRICE_MS`. */
-function readGasPrice({ public: client, endpoint }: Chain, now: () => number) {
-  let last: { at: number; price: Promise<bigint> } | null = null;
-  return async () => {
-    if (last && now() - last.at < GAS_PRICE_MS) return await last.price;
-    const asked = { at: now(), price: readPrice(client).then(gasPriceOf) };
-    last = asked;
-    try {
-      return await asked.price;
-    } catch (error) {
-      if (last === asked) last = null;
-      throw asChainError(error, endpoint);
-    }
   };
 }
 

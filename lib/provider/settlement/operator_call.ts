@@ -35,6 +35,7 @@ export function refusal(
   sender: Address,
   endpoint: string,
 ): KhachapuriError {
+  if (cause instanceof KhachapuriError) return cause;
   if (cause instanceof GasTooDear) return tooDear(cause);
   if (cause instanceof TooMuchGas) return tooMuch(cause);
   const failure = failureOf(cause, call, sender, endpoint);

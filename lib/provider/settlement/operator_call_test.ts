@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { BaseError, encodeFunctionData } from "viem";
 import { escrowAbi } from "../../chain/abi.ts";
 import { GasTooDear } from "../../chain/outbox/fees.ts";
+import { KhachapuriError } from "../../errors.ts";
 import { bytesOf, refusal } from "./operator_call.ts";
 
 const TO = "0x00000000000000000000000000000000000000aa";
@@ -20,6 +21,11 @@ Deno.test("whatever keeps it from being sent is our trouble, in our words", () =
       assert.deepEqual([code, retryAfterSeconds], ["chain_unavailable", 5]);
     }
   }
+});
+
+Deno.test("what is told in our words already stays as it is", () => {
+  const cause = new KhachapuriError("database_unavailable", "PostgreSQL does not answer");
+  assert.equal(refusal(cause, CALL, TO, "fake"), cause);
 });
 
 Deno.test("gas that is too dear is told with its price, and what may be paid", () => {

@@ -1,5 +1,5 @@
 /** What the operator's outbox says, to senders and to the log. */
-import type { GiveUp, Notice } from "../../chain/outbox/outbox.ts";
+import type { GiveUp, Notice } from "../../chain/outbox/options.ts";
 import { KhachapuriError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 

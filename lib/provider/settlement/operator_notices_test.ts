@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { hearLog } from "../../../worlds/heard_log.ts";
 import { KhachapuriError } from "../../errors.ts";
-import type { Notice } from "../../chain/outbox/outbox.ts";
+import type { Notice } from "../../chain/outbox/options.ts";
 import { logNotice, wordGiveUp } from "./operator_notices.ts";
 
 const failure = new KhachapuriError("chain_unavailable", "no answer");

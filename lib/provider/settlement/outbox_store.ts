@@ -50,7 +50,7 @@ export function openOutboxStore(path: string): DurableOutboxStore {
   const removeForm = database.prepare("DELETE FROM outbox WHERE raw = ?");
   const removeNonce = database.prepare("DELETE FROM outbox WHERE nonce = ?");
   return {
-    load: () => (select.all() as unknown as Row[]).map(formOf),
+    load: () => Promise.resolve((select.all() as unknown as Row[]).map(formOf)),
     async remember({ raw, nonce, to, data, gas, rank, costMax, signedAt, ...fees }) {
       if (to === null) throw new TypeError("a contract creation is no operator's transaction");
       const { maxFeePerGas, maxPriorityFeePerGas } = fees;
@@ -65,7 +65,10 @@ export function openOutboxStore(path: string): DurableOutboxStore {
       }
     },
     // Not synced: a receipt that is found again after a crash changes nothing.
-    forget: (nonce) => void removeNonce.run(nonce),
+    forget(nonce) {
+      removeNonce.run(nonce);
+      return Promise.resolve();
+    },
     close: () => durable.close(),
   };
 }

@@ -37,9 +37,9 @@ Deno.test("what was remembered is there after a restart, until it is forgotten",
     for (const form of [FORM, other, raised]) await first.remember(form);
     first.close();
     const second = openOutboxStore(path);
-    assert.deepEqual(second.load(), [FORM, raised, other]);
-    second.forget(7);
-    assert.deepEqual(second.load(), [other]);
+    assert.deepEqual(await second.load(), [FORM, raised, other]);
+    await second.forget(7);
+    assert.deepEqual(await second.load(), [other]);
     second.close();
   });
 });
@@ -67,7 +67,7 @@ Deno.test("an outbox of an earlier version is read as it is, and written on", as
     // Twice: what was added is there already.
     for (const held of [[before], [before, later]]) {
       const store = openOutboxStore(path);
-      assert.deepEqual(store.load(), held);
+      assert.deepEqual(await store.load(), held);
       if (held.length === 1) await store.remember(later);
       store.close();
     }
@@ -80,7 +80,7 @@ Deno.test("a form that cannot be put on the disk is not in the store", async () 
     // Its log cannot be opened to be synced.
     await Deno.remove(`${path}-wal`);
     await assert.rejects(store.remember(FORM));
-    assert.deepEqual(store.load(), []);
+    assert.deepEqual(await store.load(), []);
     await assert.rejects(store.remember({ ...FORM, to: null }), TypeError);
     store.close();
   });

@@ -33,6 +33,7 @@ import { Follower } from "./follower.ts";
 import { type CallSettler, SettlerSeat } from "./exact/settler_seat.ts";
 import { openOperator, type Operator, type OperatorOptions } from "./operator.ts";
 import { type CallOperator, OperatorSeat } from "./operator_seat.ts";
+import { openOutboxStore } from "./outbox_store.ts";
 import { OperatorWatch } from "./operator_watch.ts";
 import { offlineAmountOf, viewAgeMs } from "./view_age.ts";
 import { createConsume } from "./settle_each.ts";
@@ -127,7 +128,7 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       upkeep: upkeepOf(options),
     }, options.left),
   );
-  const operator = openOwnOperator(options, async (receipt) => {
+  const operator = await openOwnOperator(options, async (receipt) => {
     const { blockNumber: number, blockHash: hash, logs } = receipt;
     tally.paid(receipt);
     chainNews.note({ number, hash });
@@ -238,9 +239,9 @@ async function closeAll(
 function openOwnOperator(
   { chain, account, dir, log, now, provider, receiptPollMs, after }: PaymentsOptions,
   onMined: OperatorOptions["onMined"],
-): Operator {
+): Promise<Operator> {
   return openOperator({
-    path: join(dir, "operator.db"),
+    store: openOutboxStore(join(dir, "operator.db")),
     chain,
     account,
     log,

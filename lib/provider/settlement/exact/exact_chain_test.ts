@@ -11,6 +11,7 @@ import { ACCOUNTS } from "../../../../worlds/chain/people.ts";
 import { startUsdcChain } from "../../../../worlds/chain/usdc_chain.ts";
 import { makeFolder } from "../../../../worlds/home.ts";
 import { openOperator } from "../operator.ts";
+import { openOutboxStore } from "../outbox_store.ts";
 import { openExactChain } from "./exact_chain.ts";
 
 const { payer, provider, operator: key } = ACCOUNTS;
@@ -23,8 +24,8 @@ Deno.test("a look tells what the payer holds, and whether the token would take i
   await using folder = await makeFolder();
   const { chain, usdc } = world;
   await world.mint(payer, 500n);
-  const operator = openOperator({
-    path: join(folder.dir, "operator.db"),
+  const operator = await openOperator({
+    store: openOutboxStore(join(folder.dir, "operator.db")),
     chain,
     account: key,
     log: silentLog,

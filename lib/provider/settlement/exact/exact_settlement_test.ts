@@ -17,6 +17,7 @@ import { turn } from "../../../../worlds/turns.ts";
 import type { Order } from "../../ledger/purchase_rows.ts";
 import { Purchases } from "../../ledger/purchases.ts";
 import { openOperator, type Operator } from "../operator.ts";
+import { openOutboxStore } from "../outbox_store.ts";
 import { BlockWatch } from "./block_watch.ts";
 import { ExactSettlement } from "./exact_settlement.ts";
 
@@ -43,14 +44,14 @@ class World {
 
   constructor(readonly chain: UsdcChain, private readonly dir: string) {}
 
-  open(): Life {
+  async open(): Promise<Life> {
     const { chain, usdc } = this.chain;
     const now = () => Date.now() + this.aheadMs;
     const { log } = this.heard;
     const path = join(this.dir, "purchases.db");
     const purchases = new Purchases({ path, chainId: chain.chainId, asset: usdc, now });
-    const operator = openOperator({
-      path: join(this.dir, "operator.db"),
+    const operator = await openOperator({
+      store: openOutboxStore(join(this.dir, "operator.db")),
       chain,
       account: key,
       log,
@@ -121,7 +122,7 @@ async function withWorld(use: (world: World, life: Life) => Promise<void>): Prom
   await using folder = await makeFolder();
   await chain.mint(payer, 1_000n);
   const world = new World(chain, folder.dir);
-  const life = world.open();
+  const life = await world.open();
   try {
     await use(world, life);
   } finally {
@@ -230,7 +231,7 @@ Deno.test("whoever waits when it closes is told that nobody knows, and the next 
     assert.equal(data.x402Reason, "settlement_pending");
     assert.equal((data.settlement as { transaction: Hex }).transaction, transaction);
     assert.ok(retryAfterSeconds! > 0);
-    const next = world.open();
+    const next = await world.open();
     next.exact.start();
     const settled = next.exact.settle(next.purchases.get(one.id));
     await setMining(chain, true);
