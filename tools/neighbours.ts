@@ -53,7 +53,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
     "handover/desk_test.ts moves it while a payment is under way",
   "lib/provider/settlement/operator_questions.ts":
     "operator_test.ts simulates by it, operator_fees_test.ts asks it for the price of gas",
-  "lib/provider/settlement/operator_seat.ts": "lib/seat_test.ts moves a seat; this one only names",
   "lib/provider/wire/place.ts": "listener_test.ts listens at places, and where it cannot",
   "lib/provider/naming/dns_packet.d.ts": "types of a package, which dns_message_test.ts uses",
   "lib/provider/naming/open_names.ts": "only puts parts together: names_test.ts uses what it opens",

@@ -15,7 +15,7 @@ import type { Purchase } from "../ledger/purchase_rows.ts";
 import { openSqliteLedger } from "../ledger/sqlite_ledger.ts";
 import { SettlerSeat } from "../settlement/exact/settler_seat.ts";
 import { type Desk, farDesk, GuestDesk, type LeftUnderWay, serviceOf } from "./desk.ts";
-import { fromPlain, toPlain } from "./plain.ts";
+import { fromPlain, toPlain } from "../../plain.ts";
 
 const NOTHING: LeftUnderWay = { holds: [], purchases: [], claims: [] };
 

@@ -5,7 +5,7 @@
  */
 import { asKhachapuriError, KhachapuriError, knownCode } from "../../errors.ts";
 import type { LineConnection } from "../control/lines.ts";
-import { fromPlain, toPlain } from "./plain.ts";
+import { fromPlain, toPlain } from "../../plain.ts";
 
 /** What one end does for the other. */
 export type Service = (...args: never[]) => unknown;

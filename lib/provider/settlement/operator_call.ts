@@ -21,6 +21,13 @@ export function bytesOf(call: OperatorCall): { to: Address; data: Hex } {
   return { to, data: encodeFunctionData({ abi, functionName, args }) };
 }
 
+/** The same without its sentences for refusals: these are functions, which stay in a process. */
+export function wordless(call: OperatorCall): OperatorCall {
+  if ("to" in call) return call;
+  const { address, abi, functionName, args = [] } = call;
+  return { address, abi, functionName, args };
+}
+
 /** The call would use more gas than it is given: nothing was signed. */
 export class TooMuchGas extends Error {
   constructor(readonly gas: bigint, readonly most: bigint) {

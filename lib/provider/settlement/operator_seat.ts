@@ -6,6 +6,7 @@ import type { TransactionReceipt } from "viem";
 import { Seat } from "../../seat.ts";
 import { within } from "../../within.ts";
 import type { Operator, OperatorCall, Sending } from "./operator.ts";
+import { wordless } from "./operator_call.ts";
 
 /** What relays and calls have it do, wherever it is. */
 export type CallOperator = Pick<Operator, "send">;
@@ -46,8 +47,8 @@ export class OperatorSeat implements OperatorOfCalls {
 
   send(call: OperatorCall, sending: Sending): Promise<TransactionReceipt> {
     const isHere = !this.#seat.isMoving;
+    if (!isHere) return this.#seat.use((next) => next.send(wordless(call), sending));
     const sent = this.#seat.use((operator) => operator.send(call, sending));
-    if (!isHere) return sent;
     const over = sent.then(() => {}, () => {}).finally(() => this.#sending.delete(over));
     this.#sending.add(over);
     return sent;

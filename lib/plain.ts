@@ -1,6 +1,6 @@
 /**
  * Values as JSON can carry them: with bigints, bytes, maps and dates, which it has no words for.
- * Both ends are processes of one machine and one user.
+ * Both ends are processes of one provider.
  */
 
 /** A member that no value of ours has. */
