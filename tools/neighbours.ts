@@ -63,7 +63,10 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/http/page_style.ts": "text: page_html_test.ts has it on a page, and its contrasts",
   "lib/provider/ledger/prepared.ts": "every reading of journal_reader_test.ts prepares by it",
   "lib/provider/fleet/schema/lanes.ts": "SQL, which turn_test.ts has carried out",
+  "lib/provider/fleet/schema/leadership.ts": "SQL, which leadership_test.ts has carried out",
   "lib/provider/fleet/schema/ledger_tables.ts": "SQL, which migrations_test.ts has carried out",
+  "lib/provider/fleet/schema/outbox.ts":
+    "SQL, which postgres_outbox_store_test.ts and wish_desk_test.ts have carried out",
   "lib/provider/fleet/schema/sessions.ts": "SQL, which sessions_test.ts has carried out",
   "lib/provider/ledger/postgres/lane_desk.ts": "what is queued, which both_ledgers_test.ts queues",
   "lib/provider/ledger/postgres/lane_json.ts": "both_ledgers_test.ts compares what it reads",

@@ -1,6 +1,7 @@
 /** PostgreSQL for tests of a fleet: a server to a process, a database with our schema to a test. */
 import { type DatabaseAddress, parseDatabaseAddress } from "../lib/provider/fleet/address.ts";
 import { type Database, openDatabase } from "../lib/provider/fleet/database.ts";
+import type { Term } from "../lib/provider/fleet/leadership.ts";
 import { migrate } from "../lib/provider/fleet/migrations.ts";
 import { type Cluster, startCluster } from "./postgres/cluster.ts";
 import { findPostgres } from "./postgres/server.ts";
@@ -54,4 +55,28 @@ export async function freshDatabase(cluster: Cluster): Promise<FleetDatabase> {
   };
   const database = await open();
   return { database, address, uri, open, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** A session of a node that says no more than this. */
+export async function beginSession(database: Database, node: string): Promise<number> {
+  const [begun] = await database.ask<{ id: number }>(
+    "SELECT begin_session_1($1, '', '', '{}') AS id",
+    [node],
+  );
+  return begun!.id;
+}
+
+/** Whoever leads was not heard of for ten seconds. */
+export async function endLease(database: Database): Promise<void> {
+  await database.ask("UPDATE leader SET until = now() - interval '1 ms'");
+}
+
+/** A session leads from now on, whoever did. */
+export async function leadAlone(database: Database, session: number): Promise<Term> {
+  await endLease(database);
+  const [row] = await database.ask<{ leader: { term: number } }>(
+    "SELECT lead_1($1, NULL, NULL) AS leader",
+    [session],
+  );
+  return { session, term: row!.leader.term };
 }

@@ -6,7 +6,9 @@
 import { KhachapuriError } from "../../errors.ts";
 import type { Database } from "./database.ts";
 import { LANES } from "./schema/lanes.ts";
+import { LEADERSHIP } from "./schema/leadership.ts";
 import { LEDGER_TABLES } from "./schema/ledger_tables.ts";
+import { OUTBOX } from "./schema/outbox.ts";
 import { SESSIONS } from "./schema/sessions.ts";
 import { TURN } from "./schema/turn.ts";
 
@@ -17,7 +19,10 @@ export interface Migration {
 
 /** The nth brings the schema to version n + 1. */
 export const MIGRATIONS: readonly Migration[] = [
-  { name: "ledger", statements: [LEDGER_TABLES, TURN, LANES, SESSIONS].join("\n") },
+  {
+    name: "ledger",
+    statements: [LEDGER_TABLES, TURN, LANES, SESSIONS, LEADERSHIP, OUTBOX].join("\n"),
+  },
 ];
 
 /** What this release needs at least. */

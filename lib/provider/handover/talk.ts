@@ -3,9 +3,10 @@
  * number that its answer brings back; a notice has none. When the connection ends, all that was
  * asked fails: nobody knows what became of it.
  */
-import { asKhachapuriError, KhachapuriError, knownCode } from "../../errors.ts";
-import type { LineConnection } from "../control/lines.ts";
+import { KhachapuriError } from "../../errors.ts";
 import { fromPlain, toPlain } from "../../plain.ts";
+import { fromPlainError, type PlainError, toPlainError } from "../../plain_error.ts";
+import type { LineConnection } from "../control/lines.ts";
 
 /** What one end does for the other. */
 export type Service = (...args: never[]) => unknown;
@@ -34,15 +35,7 @@ interface Said {
   name?: string;
   args?: unknown;
   done?: unknown;
-  failed?: Failed;
-}
-
-interface Failed {
-  code: string;
-  message: string;
-  hints: readonly string[];
-  data: unknown;
-  retryAfterSeconds: number | null;
+  failed?: PlainError;
 }
 
 /** Talks over `lines`, of which nobody else reads from now on. */
@@ -59,7 +52,7 @@ export function talkOver(lines: LineConnection, services: Services): Talk {
       const done = await service(...fromPlain(args) as never[]);
       if (id !== undefined) send({ id, done: toPlain(done) });
     } catch (thrown) {
-      if (id !== undefined) send({ id, failed: failedOf(thrown) });
+      if (id !== undefined) send({ id, failed: toPlainError(thrown) });
     }
   }
 
@@ -67,7 +60,7 @@ export function talkOver(lines: LineConnection, services: Services): Talk {
     if (said.name !== undefined) return void serve(said);
     const waiting = asked.get(said.id!);
     asked.delete(said.id!);
-    if (said.failed) waiting?.reject(errorOf(said.failed));
+    if (said.failed) waiting?.reject(fromPlainError(said.failed));
     else waiting?.resolve(fromPlain(said.done));
   }
 
@@ -103,25 +96,6 @@ export function talkOver(lines: LineConnection, services: Services): Talk {
     ended: listen(),
     close: () => lines.close(),
   };
-}
-
-function failedOf(thrown: unknown): Failed {
-  const { code, shortMessage, hints, data, retryAfterSeconds } = asKhachapuriError(thrown);
-  return {
-    code,
-    message: shortMessage,
-    hints,
-    data: toPlain(data),
-    retryAfterSeconds: retryAfterSeconds ?? null,
-  };
-}
-
-function errorOf({ code, message, hints, data, retryAfterSeconds }: Failed): KhachapuriError {
-  return new KhachapuriError(knownCode(code) ?? "internal", message, {
-    hints: [...hints],
-    data: fromPlain(data) as Record<string, unknown>,
-    ...(retryAfterSeconds === null ? {} : { retryAfterSeconds }),
-  });
 }
 
 function gone(): KhachapuriError {

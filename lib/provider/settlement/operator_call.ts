@@ -2,12 +2,15 @@
 import {
   type Address,
   BaseError,
+  decodeFunctionData,
   encodeFunctionData,
   formatGwei,
   getContractError,
   type Hex,
 } from "viem";
+import { escrowAbi } from "../../chain/abi.ts";
 import type { ContractCall } from "../../chain/client.ts";
+import { escrowCall } from "../../chain/escrow_call.ts";
 import { GasTooDear } from "../../chain/outbox/fees.ts";
 import { readFailure, wordFailure } from "../../chain/refusal.ts";
 import { KhachapuriError } from "../../errors.ts";
@@ -19,6 +22,17 @@ export function bytesOf(call: OperatorCall): { to: Address; data: Hex } {
   if ("to" in call) return call;
   const { address: to, abi, functionName, args = [] } = call;
   return { to, data: encodeFunctionData({ abi, functionName, args }) };
+}
+
+/** Bytes as a call of the escrow, whose refusals have names and words; others as they are. */
+export function namedCall({ to, data }: { to: Address; data: Hex }): OperatorCall {
+  try {
+    const { functionName, args = [] } = decodeFunctionData({ abi: escrowAbi, data });
+    const call = escrowCall(to, functionName, args);
+    return bytesOf(call).data === data ? call : { to, data };
+  } catch {
+    return { to, data };
+  }
 }
 
 /** The same without its sentences for refusals: these are functions, which stay in a process. */

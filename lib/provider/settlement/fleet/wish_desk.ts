@@ -1,0 +1,143 @@
+/**
+ * Where the leader finds what nodes of the fleet wish that it sends. A call is sent once however
+ * many wish for it: while it is out it is not sent again, also by whoever leads next, and its
+ * receipt is with the wish before the outbox forgets it.
+ */
+import type { Address, Hex, TransactionReceipt } from "viem";
+import { KhachapuriError } from "../../../errors.ts";
+import { fromPlain, toPlain } from "../../../plain.ts";
+import { toPlainError } from "../../../plain_error.ts";
+import type { Database } from "../../fleet/database.ts";
+import type { Term } from "../../fleet/leadership.ts";
+import type { Operator, Sending } from "../operator.ts";
+import { namedCall } from "../operator_call.ts";
+import { isNotLeading } from "../postgres_outbox_store.ts";
+import type { WishResult } from "./wishes.ts";
+
+export interface WishDeskOptions {
+  database: Database;
+  term: Term;
+  operator: Pick<Operator, "send" | "endOf">;
+  onTrouble?(error: unknown): void;
+  /** Between two looks while nobody wishes for anything, ms. */
+  idleMs?: number;
+}
+
+interface Wished {
+  readonly recipient: Address;
+  readonly data: Hex;
+  readonly sending: unknown;
+}
+
+const IDLE_MS = 1_000;
+/** While a wish is open, or one was a while ago, ms. */
+const BUSY_MS = 100;
+const BUSY_FOR_MS = 10_000;
+/** A look is worth nothing once the next is due, ms. */
+const PATIENCE_MS = 900;
+
+const LOOK = "SELECT recipient, data, sending FROM wished_1()";
+/** Nothing was sent, says who leads still. */
+const REFUSE = `
+  UPDATE wishes SET result = $3::text::jsonb, done = now()
+    WHERE recipient = $4 AND data = $5 AND result IS NULL
+      AND EXISTS (SELECT FROM leader WHERE session = $1 AND term = $2)
+`;
+
+export class WishDesk {
+  readonly #options: WishDeskOptions;
+  /** Under way, by call. */
+  readonly #working = new Set<string>();
+  #looking: Promise<void> | null = null;
+  /** Somebody wished for something since the look that goes on began. */
+  #isCalled = false;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #busyUntil = -Infinity;
+  #isClosed = false;
+
+  /** Looks from now on. */
+  constructor(options: WishDeskOptions) {
+    this.#options = options;
+    this.look();
+  }
+
+  /** Takes up what is wished for now. */
+  async look(): Promise<void> {
+    if (this.#looking) {
+      this.#isCalled = true;
+      return await this.#looking;
+    }
+    this.#looking = this.#lookOn().finally(() => {
+      this.#looking = null;
+      this.#schedule();
+    });
+    await this.#looking;
+  }
+
+  /** A transaction was mined: who wished for it is told, and told again when this fails. */
+  async mined(receipt: TransactionReceipt): Promise<void> {
+    const result: WishResult = { receipt: toPlain(receipt) };
+    await this.#options.database.ask(
+      "SELECT mined_1($1, $2::text::jsonb)",
+      [receipt.transactionHash, JSON.stringify(result)],
+    );
+  }
+
+  /** Takes up nothing more; what is out is the next leader's. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#looking;
+  }
+
+  #schedule(): void {
+    if (this.#isClosed) return;
+    const isBusy = performance.now() < this.#busyUntil;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    const ms = isBusy ? BUSY_MS : this.#options.idleMs ?? IDLE_MS;
+    this.#timer = setTimeout(() => this.look(), ms);
+    Deno.unrefTimer(this.#timer as unknown as number);
+  }
+
+  async #lookOn(): Promise<void> {
+    do {
+      this.#isCalled = false;
+      await this.#lookOnce().catch((error) => this.#options.onTrouble?.(error));
+    } while (this.#isCalled && !this.#isClosed);
+  }
+
+  async #lookOnce(): Promise<void> {
+    if (this.#isClosed) return;
+    const { database } = this.#options;
+    const wished = await database.ask<Wished>(LOOK, [], { patienceMs: PATIENCE_MS });
+    if (wished.length > 0) this.#busyUntil = performance.now() + BUSY_FOR_MS;
+    for (const wish of wished) {
+      const key = `${wish.recipient} ${wish.data}`;
+      if (this.#isClosed || this.#working.has(key)) continue;
+      this.#working.add(key);
+      this.#carryOut(wish)
+        .catch((error) => this.#options.onTrouble?.(error))
+        .finally(() => this.#working.delete(key));
+    }
+  }
+
+  async #carryOut({ recipient, data, sending }: Wished): Promise<void> {
+    const { database, operator, term } = this.#options;
+    const call = { to: recipient, data };
+    try {
+      await (operator.endOf(call) ?? operator.send(namedCall(call), fromPlain(sending) as Sending));
+      // Who wished for it was told when it was mined.
+    } catch (error) {
+      if (mayBeOut(error)) return;
+      const result: WishResult = { error: toPlainError(error) };
+      const said = [term.session, term.term, JSON.stringify(result), recipient, data];
+      await database.ask(REFUSE, said);
+    }
+  }
+}
+
+/** What is left as it is: the next look, here or of who leads then, finds it out or tries again. */
+function mayBeOut(error: unknown): boolean {
+  if (isNotLeading(error)) return true;
+  return error instanceof KhachapuriError && error.code === "database_unavailable";
+}

@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { openFleetChain, type SendingNode } from "../../../../worlds/chain/fleet_chain.ts";
+import { startFleetServer } from "../../../../worlds/fleet_database.ts";
+
+const SERVER = await startFleetServer();
+const ignore = SERVER === null;
+const RELAY = { rank: "relay", costMax: null } as const;
+const COSTLY = { rank: "relay", costMax: 1n } as const;
+
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!await isSo()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/** Its next broadcast never reaches the chain, and it hears of nothing any more. */
+function dieAtBroadcast(node: SendingNode): Promise<void> {
+  const dead = Promise.withResolvers<void>();
+  node.endpoint.intercept = ({ method }) => {
+    if (method !== "eth_sendRawTransaction") return Promise.resolve(undefined);
+    node.kill();
+    dead.resolve();
+    return new Promise(() => {});
+  };
+  return dead.promise;
+}
+
+Deno.test({
+  name: "a wish whose leader died before it was signed is taken up by the next, once",
+  ignore,
+  async fn() {
+    await using chain = await openFleetChain(SERVER!);
+    const [old, next, node] = await Promise.all(["a", "b", "c"].map((name) => chain.node(name)));
+    await old!.lead();
+    const dead = Promise.withResolvers<void>();
+    old!.intercept = (statement) => {
+      if (!statement.includes("remember_1")) return Promise.resolve();
+      old!.kill();
+      dead.resolve();
+      return new Promise(() => {});
+    };
+    const sent = node!.sender.send(await chain.call(1), RELAY);
+    await dead.promise;
+    await next!.lead();
+    assert.equal((await sent).status, "success");
+    assert.equal(chain.times(1), 1n);
+  },
+});
+
+Deno.test({
+  name: "a wish that its leader had signed is found in the outbox by the next, and sent once",
+  ignore,
+  async fn() {
+    await using chain = await openFleetChain(SERVER!);
+    const [old, next, node] = await Promise.all(["a", "b", "c"].map((name) => chain.node(name)));
+    await old!.lead();
+    const dead = dieAtBroadcast(old!);
+    chain.fake.isMining = false;
+    const sent = node!.sender.send(await chain.call(1), RELAY);
+    await dead;
+    const heir = await next!.lead();
+    await until(() => chain.fake.mempool.length === 1);
+    await next!.desk!.look();
+    await chain.fake.mine();
+    assert.equal((await sent).status, "success");
+    assert.equal(chain.times(1), 1n);
+    assert.equal(chain.fake.nonce(heir.address), 1);
+  },
+});
+
+Deno.test({
+  name: "a leader that dies between a receipt and the wish's end leaves the receipt behind",
+  ignore,
+  async fn() {
+    await using chain = await openFleetChain(SERVER!);
+    const [old, next, node] = await Promise.all(["a", "b", "c"].map((name) => chain.node(name)));
+    await old!.lead();
+    const dead = Promise.withResolvers<void>();
+    old!.intercept = (statement) => {
+      if (!statement.includes("mined_1")) return Promise.resolve();
+      old!.kill();
+      dead.resolve();
+      return new Promise(() => {});
+    };
+    const sent = node!.sender.send(await chain.call(1), RELAY);
+    await dead.promise;
+    assert.equal(chain.times(1), 1n);
+    const heir = await next!.lead();
+    assert.equal((await sent).status, "success");
+    assert.equal(chain.times(1), 1n);
+    assert.equal(chain.fake.nonce(heir.address), 1);
+  },
+});
+
+Deno.test({
+  name: "however many nodes wish for the same call, it is sent once, and all are told",
+  ignore,
+  async fn() {
+    await using chain = await openFleetChain(SERVER!);
+    const nodes = await Promise.all(["a", "b", "c"].map((name) => chain.node(name)));
+    const call = await chain.call(1);
+    chain.fake.isMining = false;
+    const sent = nodes.map(({ sender }) => sender.send(call, RELAY));
+    await until(async () => {
+      const [row] = await chain.world.database.ask<{ count: number }>(
+        "SELECT count(*)::int4 AS count FROM wishes",
+      );
+      return row!.count === 3;
+    });
+    await nodes[0]!.lead();
+    await until(() => chain.fake.mempool.length === 1);
+    for (const _ of [1, 2, 3]) await nodes[0]!.desk!.look();
+    await chain.fake.mine();
+    const hashes = (await Promise.all(sent)).map(({ transactionHash }) => transactionHash);
+    assert.equal(new Set(hashes).size, 1);
+    assert.equal(chain.times(1), 1n);
+  },
+});
+
+Deno.test({
+  name: "who leads no more refuses nothing: the next one may have sent it",
+  ignore,
+  async fn() {
+    await using chain = await openFleetChain(SERVER!);
+    const [old, next] = await Promise.all(["a", "b"].map((name) => chain.node(name)));
+    await old!.lead();
+    const refusing = Promise.withResolvers<void>();
+    const goesOn = Promise.withResolvers<void>();
+    old!.intercept = (statement) => {
+      if (!statement.includes("UPDATE wishes SET result")) return Promise.resolve();
+      refusing.resolve();
+      return goesOn.promise;
+    };
+    // Worth no gas, so it is refused.
+    const sent = next!.sender.send(await chain.call(1), COSTLY);
+    await refusing.promise;
+    await chain.world.database.ask(
+      "UPDATE wishes SET sending = jsonb_set(sending, '{costMax}', 'null')",
+    );
+    await next!.lead();
+    goesOn.resolve();
+    assert.equal((await sent).status, "success");
+    assert.equal(chain.times(1), 1n);
+  },
+});
+
+Deno.test({
+  name: "a wish is carried out though its asker is gone, and goes a minute later",
+  ignore,
+  async fn() {
+    await using chain = await openFleetChain(SERVER!);
+    const { database } = chain.world;
+    const [leader, node] = await Promise.all(["a", "b"].map((name) => chain.node(name)));
+    node!.sender.send(await chain.call(1), RELAY).catch(() => {});
+    const stands = async () => {
+      const rows = await database.ask<{ isDone: boolean }>(
+        'SELECT done IS NOT NULL AS "isDone" FROM wishes',
+      );
+      return rows.map(({ isDone }) => isDone);
+    };
+    await until(async () => (await stands()).length === 1);
+    await node!.sender.close();
+    await leader!.lead();
+    await until(async () => (await stands())[0] === true);
+    assert.equal(chain.times(1), 1n);
+    await leader!.desk!.look();
+    assert.deepEqual(await stands(), [true]);
+    await database.ask("UPDATE wishes SET done = done - interval '61 seconds'");
+    await leader!.desk!.look();
+    assert.deepEqual(await stands(), []);
+  },
+});
