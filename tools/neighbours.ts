@@ -53,6 +53,8 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
     "handover/desk_test.ts moves it while a payment is under way",
   "lib/provider/settlement/operator_questions.ts":
     "operator_test.ts simulates by it, operator_fees_test.ts asks it for the price of gas",
+  "lib/provider/settlement/relay_turns.ts":
+    "relays_test.ts takes turns by it, until there are none",
   "lib/provider/wire/place.ts": "listener_test.ts listens at places, and where it cannot",
   "lib/provider/naming/dns_packet.d.ts": "types of a package, which dns_message_test.ts uses",
   "lib/provider/naming/open_names.ts": "only puts parts together: names_test.ts uses what it opens",
@@ -68,6 +70,8 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/fleet/schema/outbox.ts":
     "SQL, which postgres_outbox_store_test.ts and wish_desk_test.ts have carried out",
   "lib/provider/fleet/schema/sessions.ts": "SQL, which sessions_test.ts has carried out",
+  "lib/provider/fleet/schema/shared.ts":
+    "SQL, which settings_test.ts, buckets_test.ts and shared_last_relays_test.ts have carried out",
   "lib/provider/ledger/postgres/lane_desk.ts": "what is queued, which both_ledgers_test.ts queues",
   "lib/provider/ledger/postgres/lane_json.ts": "both_ledgers_test.ts compares what it reads",
   "lib/provider/ledger/postgres/lane_reader.ts": "both_ledgers_test.ts compares all that it reads",

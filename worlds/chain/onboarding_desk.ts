@@ -117,8 +117,8 @@ function operatorOf(desk: ReturnType<typeof newDesk>): RelaysOptions["operator"]
 export function rememberRelays(now: () => number): OnboardingOptions["last"] {
   const times = new Map<string, number>();
   return {
-    at: (payer, kind) => times.get(payer + kind),
-    note: (payer, kind) => Promise.resolve(void times.set(payer + kind, now())),
+    at: (payer, kind) => Promise.resolve(times.get(payer + kind)),
+    note: (payer, kind) => Promise.resolve(times.set(payer + kind, now()) !== null),
     takeBack: (payer, kind) => void times.delete(payer + kind),
   };
 }

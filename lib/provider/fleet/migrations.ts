@@ -10,6 +10,7 @@ import { LEADERSHIP } from "./schema/leadership.ts";
 import { LEDGER_TABLES } from "./schema/ledger_tables.ts";
 import { OUTBOX } from "./schema/outbox.ts";
 import { SESSIONS } from "./schema/sessions.ts";
+import { SHARED } from "./schema/shared.ts";
 import { TURN } from "./schema/turn.ts";
 
 export interface Migration {
@@ -21,7 +22,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   {
     name: "ledger",
-    statements: [LEDGER_TABLES, TURN, LANES, SESSIONS, LEADERSHIP, OUTBOX].join("\n"),
+    statements: [LEDGER_TABLES, TURN, LANES, SESSIONS, LEADERSHIP, OUTBOX, SHARED].join("\n"),
   },
 ];
 

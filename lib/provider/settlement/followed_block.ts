@@ -14,7 +14,7 @@ export interface FollowedSubject {
   readonly provider: Hex;
 }
 
-const fileShape = v.object({
+const keptShape = v.object({
   chainId: v.number(),
   escrow: v.string(),
   provider: v.string(),
@@ -25,10 +25,17 @@ const fileShape = v.object({
 /** The block that was kept for the subject; null when there is none that can be read. */
 export async function readFollowedBlock(
   path: string,
-  { chainId, escrow, provider }: FollowedSubject,
+  subject: FollowedSubject,
 ): Promise<BlockId | null> {
-  const text = await Deno.readTextFile(path).catch(() => "");
-  const parsed = v.safeParse(fileShape, jsonOf(text));
+  return fromKept(jsonOf(await Deno.readTextFile(path).catch(() => "")), subject);
+}
+
+/** The block that was kept for the subject, as JSON; null for anything else. */
+export function fromKept(
+  kept: unknown,
+  { chainId, escrow, provider }: FollowedSubject,
+): BlockId | null {
+  const parsed = v.safeParse(keptShape, kept);
   if (!parsed.success) return null;
   const { number, hash, ...subject } = parsed.output;
   const isOurs = subject.chainId === chainId && subject.escrow === escrow &&
@@ -40,13 +47,19 @@ export async function readFollowedBlock(
 export async function keepFollowedBlock(
   path: string,
   subject: FollowedSubject,
-  { number, hash }: BlockId,
+  block: BlockId,
 ): Promise<void> {
   const partial = `${path}.new`;
-  const { chainId, escrow, provider } = subject;
-  const kept = { chainId, escrow, provider, number: String(number), hash };
-  await Deno.writeTextFile(partial, JSON.stringify(kept), { mode: 0o600 });
+  await Deno.writeTextFile(partial, JSON.stringify(toKept(subject, block)), { mode: 0o600 });
   await Deno.rename(partial, path);
+}
+
+/** As JSON. */
+export function toKept(
+  { chainId, escrow, provider }: FollowedSubject,
+  { number, hash }: BlockId,
+): v.InferInput<typeof keptShape> {
+  return { chainId, escrow, provider, number: String(number), hash };
 }
 
 function jsonOf(text: string): unknown {

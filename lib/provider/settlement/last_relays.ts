@@ -17,9 +17,12 @@ const PURGE_MS = 600_000;
 
 export interface LastRelays {
   /** Unix ms; undefined when nothing of the kind was relayed for the payer for `keepMs`. */
-  at(payer: Address, kind: string): number | undefined;
-  /** It is sent now; on disk when this resolves. */
-  note(payer: Address, kind: string): Promise<void>;
+  at(payer: Address, kind: string): Promise<number | undefined>;
+  /**
+   * It is sent now; on disk when this resolves.
+   * @returns false: another node has noted as much less than `everyMs` ago, and sends it
+   */
+  note(payer: Address, kind: string, everyMs: number): Promise<boolean>;
   /** It was not sent after all. */
   takeBack(payer: Address, kind: string): void;
   close(): void;
@@ -35,8 +38,10 @@ export function openLastRelays(path: string, keepMs: number, now: () => number):
   const purge = database.prepare("DELETE FROM relays WHERE at <= ?");
   let purgedAt = -Infinity;
   return {
-    at: (payer, kind) =>
-      (select.get(payer, kind, now() - keepMs) as { at: number } | undefined)?.at,
+    at(payer, kind) {
+      const row = select.get(payer, kind, now() - keepMs) as { at: number } | undefined;
+      return Promise.resolve(row?.at);
+    },
     async note(payer, kind) {
       if (now() - purgedAt > PURGE_MS) {
         purgedAt = now();
@@ -44,6 +49,8 @@ export function openLastRelays(path: string, keepMs: number, now: () => number):
       }
       insert.run(payer, kind, now());
       await durable.sync();
+      // Who asked looked before, and nobody else notes anything here.
+      return true;
     },
     takeBack: (payer, kind) => void remove.run(payer, kind),
     close: () => durable.close(),

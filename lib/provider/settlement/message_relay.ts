@@ -103,12 +103,12 @@ export class MessageRelay {
   }
 
   async #send(signed: SignedMessage): Promise<Relayed> {
-    const { relays, last, log, seller: { provider } } = this.#options;
+    const { relays, last, log, thawingSeconds, seller: { provider } } = this.#options;
     const { type, payer } = signed;
     relays.admitLook(payer);
     const [fees, means] = await Promise.all([this.#feesNow(), this.#meansOf(signed)]);
     if (means.free + means.locked === 0n) throw nothingThere(payer);
-    const isGift = this.#isGift(signed, fees, means);
+    const isGift = await this.#isGift(signed, fees, means);
     const fee = isGift ? 0n : smaller(fees.asked, signed.feeMax);
     if (!isGift && fee < fees.least) throw tooLow(fees.asked, signed.feeMax);
     relays.admitTry(payer);
@@ -116,7 +116,9 @@ export class MessageRelay {
     const worth = isGift ? GIFT_COST : fee;
     const gift = {
       // Given when it is sent: one that reverts, or comes late, has cost us the gas as well.
-      onSend: () => last.note(payer, type),
+      onSend: async () => {
+        if (!await last.note(payer, type, thawingSeconds * 1_000)) throw oneByOne();
+      },
       onUnsent: () => last.takeBack(payer, type),
     };
     try {
@@ -158,13 +160,17 @@ export class MessageRelay {
   }
 
   /** Whether it is a notice to us of a payer that could not pay for it, and the first for long. */
-  #isGift(signed: SignedMessage, { asked, cost }: Fees, { free, locked }: Means): boolean {
+  async #isGift(
+    signed: SignedMessage,
+    { asked, cost }: Fees,
+    { free, locked }: Means,
+  ): Promise<boolean> {
     const { last, thawingSeconds, now, seller: { provider } } = this.#options;
     const { type, payer } = signed;
     if (asked === 0n || cost > GIFT_COST) return false;
     if (type !== "Revoke" && type !== "BumpEpoch") return false;
     if (!isAddressEqual(signed.provider, provider)) return false;
-    const before = last.at(payer, type);
+    const before = await last.at(payer, type);
     if (before !== undefined && now() - before < thawingSeconds * 1_000) return false;
     // Less than the fee would never get out this way, and is nothing to send for.
     return free < asked && locked >= asked;

@@ -115,7 +115,7 @@ export class Onboarding {
 
   async #send(payer: Address, deposit: DepositAuthorization): Promise<Hex> {
     const { relays, last, log, seller: { escrow, provider } } = this.#options;
-    this.#assertNotToday(payer);
+    await this.#assertNotToday(payer);
     relays.admitLook(payer);
     const worth = await this.#assertFunded(payer, deposit);
     relays.admitTry(payer);
@@ -131,7 +131,9 @@ export class Onboarding {
       call,
       worth,
       // When it is sent: one that reverts, or comes late, has cost us the gas as well.
-      onSend: () => last.note(payer, KIND),
+      onSend: async () => {
+        if (!await last.note(payer, KIND, PAYER_DEPOSIT_MS)) throw onceADay(PAYER_DEPOSIT_MS);
+      },
       onUnsent: () => last.takeBack(payer, KIND),
     }).catch((error) => {
       if (error.code !== "chain_refused") throw error;
@@ -143,15 +145,11 @@ export class Onboarding {
     return transaction;
   }
 
-  #assertNotToday(payer: Address): void {
+  async #assertNotToday(payer: Address): Promise<void> {
     const { last, now } = this.#options;
-    const at = last.at(payer, KIND);
+    const at = await last.at(payer, KIND);
     const leftMs = at === undefined ? 0 : at + PAYER_DEPOSIT_MS - now();
-    if (leftMs <= 0) return;
-    throw new KhachapuriError("rate_limited", "one deposit of a payer is relayed here a day", {
-      retryAfterSeconds: Math.ceil(leftMs / 1_000),
-      hints: ["deposit and allow by yourself, at your own gas"],
-    });
+    if (leftMs > 0) throw onceADay(leftMs);
   }
 
   /**
@@ -225,6 +223,13 @@ function assertWorthwhile(
   if (validAfter >= seconds || validBefore <= seconds + MINING_SECONDS) {
     throw refused("the deposit is not valid yet, or not for long enough to be mined");
   }
+}
+
+function onceADay(leftMs: number): KhachapuriError {
+  return new KhachapuriError("rate_limited", "one deposit of a payer is relayed here a day", {
+    retryAfterSeconds: Math.ceil(leftMs / 1_000),
+    hints: ["deposit and allow by yourself, at your own gas"],
+  });
 }
 
 function tooLittle(locked: bigint, least: bigint): KhachapuriError {

@@ -10,7 +10,6 @@ import { KhachapuriError } from "../../errors.ts";
 import {
   NETWORK_RELAYS_BURST_MAX,
   NETWORK_RELAYS_PER_SECOND_MAX,
-  PAYER_RELAYS_PER_HOUR_MAX,
   PAYER_TRIES_BURST_MAX,
   PAYER_TRIES_PER_SECOND_MAX,
   RELAY_LOOKS_BURST_MAX,
@@ -29,11 +28,11 @@ import { addressPrefix } from "../http/address_prefix.ts";
 import type { Payers } from "../money/payers.ts";
 import { costOf, weiOf } from "./gas_worth.ts";
 import type { Operator } from "./operator.ts";
+import { OwnTurns, type RelayTurns, type TurnLimits } from "./relay_turns.ts";
 
-export interface RelaysOptions {
-  /** What is relayed, for messages: "deposit". */
-  what: string;
-  perMinute: number;
+export interface RelaysOptions extends TurnLimits {
+  /** Whose turn it is; counted here unless somebody else does. */
+  turns?: RelayTurns;
   /** Of one whole coin that gas is paid in, USDC base units. */
   coinPrice: bigint;
   operator: Pick<Operator, "send" | "gasPrice"> & {
@@ -61,7 +60,7 @@ export const MINING_SECONDS = 30n;
 
 export class Relays {
   readonly #options: RelaysOptions;
-  readonly #rate: TokenBucket;
+  readonly #turns: RelayTurns;
   /** For payers that never had a call here, and for all the others. */
   readonly #strangers: SharedRates;
   readonly #known: SharedRates;
@@ -69,13 +68,11 @@ export class Relays {
   readonly #networkRates = new Lru<string, TokenBucket>(RELAYING_NETWORKS_REMEMBERED_MAX);
   /** Looks for one payer that had a call here. */
   readonly #lookRates = new Lru<Address, TokenBucket>(RELAYED_PAYERS_REMEMBERED_MAX);
-  /** What is sent for one payer. */
-  readonly #rates = new Lru<Address, TokenBucket>(RELAYED_PAYERS_REMEMBERED_MAX);
 
   constructor(options: RelaysOptions) {
     this.#options = options;
-    const { perMinute, now } = options;
-    this.#rate = new TokenBucket(perMinute, perMinute / 60, now);
+    const { now } = options;
+    this.#turns = options.turns ?? new OwnTurns(options, now);
     this.#strangers = sharedRates(now);
     this.#known = sharedRates(now);
   }
@@ -158,7 +155,7 @@ export class Relays {
   async send(relay: Relay): Promise<TransactionReceipt> {
     const { operator, payers, what } = this.#options;
     await operator.simulate(relay.call);
-    const giveBack = this.#takeTurn(relay.payer);
+    const giveBack = await this.#turns.take(relay.payer);
     const sent = this.#sendNow(relay).catch((error) => {
       giveBack();
       relay.onUnsent?.();
@@ -174,29 +171,6 @@ export class Relays {
     await onSend?.();
     return await operator.send(call, { rank: "relay", costMax: weiOf(worth, coinPrice) });
   }
-
-  /** @returns to be called when nothing was sent after all */
-  #takeTurn(payer: Address): () => void {
-    const own = this.#rates.getOrInsertComputed(payer, () => this.#newRate());
-    if (!own.take()) {
-      const limit = `${PAYER_RELAYS_PER_HOUR_MAX} ${this.#options.what}s of one payer an hour`;
-      throw tooMany(limit, own.waitSeconds());
-    }
-    if (!this.#rate.take()) {
-      own.giveBack();
-      const limit = `${this.#options.perMinute} ${this.#options.what}s a minute`;
-      throw tooMany(limit, this.#rate.waitSeconds());
-    }
-    return () => {
-      own.giveBack();
-      this.#rate.giveBack();
-    };
-  }
-
-  #newRate(): TokenBucket {
-    const most = PAYER_RELAYS_PER_HOUR_MAX;
-    return new TokenBucket(most, most / 3_600, this.#options.now);
-  }
 }
 
 /** What many payers share. */
@@ -210,13 +184,6 @@ function sharedRates(now: () => number): SharedRates {
     looks: new TokenBucket(RELAY_LOOKS_BURST_MAX, RELAY_LOOKS_PER_SECOND_MAX, now),
     tries: new TokenBucket(RELAY_TRIES_BURST_MAX, RELAY_TRIES_PER_SECOND_MAX, now),
   };
-}
-
-function tooMany(limit: string, waitSeconds: number): KhachapuriError {
-  return new KhachapuriError("rate_limited", `${limit} are relayed here`, {
-    retryAfterSeconds: Math.ceil(waitSeconds),
-    hints: ["or send it yourself, or by somebody else"],
-  });
 }
 
 function late(what: string): KhachapuriError {
