@@ -40,6 +40,8 @@ export class SendingNode {
   readonly mined: TransactionReceipt[] = [];
   readonly database: Database;
   readonly sender: FleetOperator;
+  /** How often it was asked to settle. */
+  settled = 0;
   term: Term | null = null;
   operator: Operator | null = null;
   desk: WishDesk | null = null;
@@ -81,7 +83,9 @@ export class SendingNode {
       },
       pollMs: 1,
     });
-    this.desk = new WishDesk({ database, term: this.term, operator: this.operator, idleMs: 5 });
+    const { term, operator } = this;
+    const settle = () => Promise.resolve(void (this.settled += 1));
+    this.desk = new WishDesk({ database, term, operator, settle, idleMs: 5 });
     return this.operator;
   }
 

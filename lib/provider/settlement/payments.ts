@@ -3,11 +3,7 @@
  * transactions, the views of payers, settlement, and what the chain's news mean for each.
  */
 import { join } from "node:path";
-import type { Address, LocalAccount } from "viem";
-import type { Chain } from "../../chain/client.ts";
-import type { After } from "../../chain/outbox/pace.ts";
-import { feeMaxOf, type ProviderConfig } from "../../config.ts";
-import type { Log } from "../../log.ts";
+import type { Address } from "viem";
 import type { Ledger } from "../ledger/ledger.ts";
 import { Purchases } from "../ledger/purchases.ts";
 import { type CallLedger, LedgerSeat } from "../ledger/ledger_seat.ts";
@@ -15,7 +11,6 @@ import { type CallPurchases, PurchasesSeat } from "../ledger/purchases_seat.ts";
 import { openSqliteLedger } from "../ledger/sqlite_ledger.ts";
 import type { LeftStore, Upkeep } from "../ledger/store.ts";
 import type { CreditPolicy } from "../money/credits.ts";
-import { Capacity } from "./capacity.ts";
 import { coinPriceOf } from "./gas_worth.ts";
 import { type Followed, Payers } from "../money/payers.ts";
 import {
@@ -31,33 +26,28 @@ import { keepFollowedBlock, readFollowedBlock } from "./followed_block.ts";
 import { ChargedElsewhere } from "./charged_elsewhere.ts";
 import { Follower } from "./follower.ts";
 import { type CallSettler, SettlerSeat } from "./exact/settler_seat.ts";
-import { openOperator, type Operator, type OperatorOptions } from "./operator.ts";
+import type { Operator } from "./operator.ts";
 import { type CallOperator, OperatorSeat } from "./operator_seat.ts";
 import { openOutboxStore } from "./outbox_store.ts";
 import { OperatorWatch } from "./operator_watch.ts";
 import { offlineAmountOf, viewAgeMs } from "./view_age.ts";
 import { createConsume } from "./settle_each.ts";
-import { Settlement, type SettlementOptions } from "./settlement.ts";
+import { heedPayers, recordEvents, recordReorg, recordResume } from "./recording.ts";
+import type { Settlement } from "./settlement.ts";
+import {
+  followingOf,
+  openOwnOperator,
+  openSettlement,
+  type SettlingOptions,
+} from "./settling_parts.ts";
 import { SettlementTally } from "./tally.ts";
 
-export interface PaymentsOptions {
-  chain: Chain;
-  escrow: Address;
+export interface PaymentsOptions extends SettlingOptions {
   usdc: Address;
-  provider: ProviderConfig;
-  account: LocalAccount;
   /** Notice that a payer gives before credits or permits leave, seconds. */
   thawingPeriodSeconds: bigint;
   /** Folder of the ledger and the operator's outbox. */
   dir: string;
-  log: Log;
-  now: () => number;
-  /** Between two looks for receipts, ms. */
-  receiptPollMs?: number;
-  /** The timer of those looks; a test passes its own. */
-  after?: After;
-  /** How long the last batch is waited for when all is closed, ms. */
-  closeWaitMs?: number;
   /** How the process before left the ledger, where its runs go on. */
   left?: LeftStore;
   /** Has looked at the chain; else one is made, and waited for. */
@@ -96,14 +86,8 @@ export interface Payments {
   close(): Promise<void>;
 }
 
-/** Between the end of a run and its settlement on chain, seconds; at least three batches. */
-const SETTLE_WINDOW_SECONDS = 120;
 /** A process that hands over waits so long for what it relays to be mined, ms. */
 const RELAYS_WAIT_MS = 3_000;
-/** A head that is older is no chain, seconds. */
-const HEAD_SECONDS = 120;
-/** Chains on a developer's machine, whose blocks come with transactions. */
-const LOCAL_CHAINS: ReadonlySet<number> = new Set([31_337, 1_337]);
 
 /** Opens the books and starts to follow the chain. */
 export async function openPayments(options: PaymentsOptions): Promise<Payments> {
@@ -128,12 +112,15 @@ export async function openPayments(options: PaymentsOptions): Promise<Payments> 
       upkeep: upkeepOf(options),
     }, options.left),
   );
-  const operator = await openOwnOperator(options, async (receipt) => {
-    const { blockNumber: number, blockHash: hash, logs } = receipt;
-    tally.paid(receipt);
-    chainNews.note({ number, hash });
-    await ledger.record(settlementsIn(parseEscrowLogs(escrow, logs)));
-    await exact.onMined({ logs });
+  const operator = await openOwnOperator(options, {
+    store: openOutboxStore(join(dir, "operator.db")),
+    async onMined(receipt) {
+      const { blockNumber: number, blockHash: hash, logs } = receipt;
+      tally.paid(receipt);
+      chainNews.note({ number, hash });
+      await ledger.record(settlementsIn(parseEscrowLogs(escrow, logs)));
+      await exact.onMined({ logs });
+    },
   });
   const { purchases, exact } = openExact(options, operator, laterNow, chainNews);
   const payers = openPayers(options, ledger, chainNews);
@@ -236,24 +223,6 @@ async function closeAll(
   purchases.close();
 }
 
-function openOwnOperator(
-  { chain, account, dir, log, now, provider, receiptPollMs, after }: PaymentsOptions,
-  onMined: OperatorOptions["onMined"],
-): Promise<Operator> {
-  return openOperator({
-    store: openOutboxStore(join(dir, "operator.db")),
-    chain,
-    account,
-    log,
-    now,
-    onMined,
-    bumpAfterMs: provider.settlement.stuckSeconds * 1_000,
-    feeMax: feeMaxOf(provider),
-    ...(receiptPollMs === undefined ? {} : { pollMs: receiptPollMs }),
-    ...(after === undefined ? {} : { after }),
-  });
-}
-
 function openExact(
   { chain, usdc, provider, dir, log, now, after }: PaymentsOptions,
   operator: Operator,
@@ -280,28 +249,6 @@ function openExact(
     onRest: (block) => chainNews.note(block),
   });
   return { purchases, exact };
-}
-
-function openSettlement(
-  { chain, escrow, provider, log, now, closeWaitMs }: PaymentsOptions,
-  parts: Pick<SettlementOptions, "ledger" | "operator" | "watch" | "tally">,
-): Settlement {
-  const { settlement: { intervalSeconds, amount, blockGasPercent }, sandbox, gas } = provider;
-  const runSeconds = Math.ceil(sandbox.timeoutMs / 1_000);
-  return new Settlement({
-    ...parts,
-    chain,
-    escrow,
-    provider: provider.address,
-    capacity: new Capacity(blockGasPercent / 100),
-    log,
-    now,
-    intervalMs: intervalSeconds * 1_000,
-    amount,
-    windowSeconds: Math.max(SETTLE_WINDOW_SECONDS, 3 * intervalSeconds) + runSeconds,
-    coinPrice: coinPriceOf(chain.chainId, gas.coinPrice),
-    ...(closeWaitMs === undefined ? {} : { closeWaitMs }),
-  });
 }
 
 function openPayers(
@@ -341,57 +288,33 @@ interface Books {
  */
 async function follow(
   options: PaymentsOptions,
-  { ledger, payers, settlement, elsewhere, exact }: Books,
+  { payers, elsewhere, ...books }: Books,
   tenure: Tenure,
 ): Promise<Follower> {
-  const { chain, escrow, dir, log, now, provider: { address: provider } } = options;
-  const { mode, pollMs, finality, headSecondsMax } = options.provider.settlement;
-  const isLocal = LOCAL_CHAINS.has(chain.chainId);
+  const { chain, escrow, dir, provider: { address: provider, settlement: { mode } } } = options;
+  const recording = { ...books, elsewhere: mode === "batch" ? elsewhere : null };
 
   async function onEvents(events: readonly EscrowEvent[], followed: Followed): Promise<void> {
     if (tenure.isOver) return payers.hear(payerEventsIn(events), followed);
-    const settled = settlementsIn(events);
-    // Where the escrow takes a credit before its run, it is ahead of the book as a rule.
-    if (mode === "batch") await elsewhere.look(settled);
-    await ledger.record(settled);
+    await recordEvents(recording, events);
     payers.hear(payerEventsIn(events), followed);
-    for (const { eventName, args: { payer } } of events) {
-      // The payer has given notice: what it owes is settled well before credits or permits go.
-      const isNotice = eventName === "RevokeStarted" || eventName === "EpochBumped";
-      if (isNotice) settlement.settlePayer(payer);
-      // More credits may cover what the escrow refused, an epoch that begins its permit.
-      if (eventName === "Allowed" || eventName === "EpochBumped") settlement.revive(payer);
-    }
+    heedPayers(recording, events);
     payers.check();
-  }
-
-  async function onReorg(block: bigint): Promise<void> {
-    payers.undo(block);
-    if (tenure.isOver) return;
-    exact.doubtAbove(block);
-    await settlement.level(await ledger.unsure(block));
   }
 
   const path = join(dir, "followed.json");
   const subject = { chainId: chain.chainId, escrow, provider };
   return new Follower({
-    chain,
-    escrow,
-    provider,
-    log,
-    pollMs,
-    finality,
-    headSecondsMax: headSecondsMax ?? (isLocal ? null : HEAD_SECONDS),
+    ...followingOf(options),
     resumeAt: await readFollowedBlock(path, subject),
     keep: async (block) => {
       if (!tenure.isOver) await keepFollowedBlock(path, subject, block);
     },
     onEvents,
-    onReorg,
-    onResume: async (block) => {
-      exact.doubtAbove(block);
-      await settlement.level(await ledger.settledAbove(block));
+    onReorg: async (block) => {
+      payers.undo(block);
+      if (!tenure.isOver) await recordReorg(recording, block);
     },
-    now,
+    onResume: (block) => recordResume(recording, block),
   });
 }

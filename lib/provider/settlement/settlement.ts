@@ -22,6 +22,7 @@ import { costOf } from "./gas_worth.ts";
 import type { Operator } from "./operator.ts";
 import type { OperatorWatch } from "./operator_watch.ts";
 import { Outcomes } from "./outcomes.ts";
+import { backlogOf, type SettlingPace } from "./pace.ts";
 import { Revival } from "./revival.ts";
 import { Round } from "./round.ts";
 import type { Row } from "./rows.ts";
@@ -60,8 +61,6 @@ const QUIET_MS = 5_000;
 const TERMS_AGE_MS = 600_000;
 /** So often what is left of an allowance is gone for after a batch that it did not cover. */
 const PART_ROUNDS = 3;
-/** Lanes due of a payer that may be promised more while there is any room. */
-const FEW_LANES = 16;
 
 /** One settlement that somebody waits for. */
 interface Asked {
@@ -175,16 +174,20 @@ export class Settlement {
     return BigInt(this.#options.windowSeconds + 2 * this.#backlogSeconds(0));
   }
 
-  /**
-   * Seconds after which to come again, while the chain could not take a further lane's row in time
-   * beside those that wait; null while it could. Who has few lanes due finds room for longer.
-   * @param lanes how many the payer has due
-   */
+  /** As `backlogOf`. */
   backlog(lanes: number): number | null {
-    const seconds = this.#backlogSeconds(1);
-    const most = this.#options.windowSeconds;
-    if (seconds <= (lanes < FEW_LANES ? most : most / 2)) return null;
-    return Math.max(1, Math.ceil(seconds / 2));
+    const { windowSeconds: mostSeconds } = this.#options;
+    return backlogOf({ mostSeconds, rowSeconds: this.#backlogSeconds(1) }, lanes);
+  }
+
+  /** For nodes that do not settle. */
+  pace(): SettlingPace {
+    return {
+      windowSeconds: this.windowSeconds(),
+      mostSeconds: this.#options.windowSeconds,
+      rowSeconds: this.#backlogSeconds(1),
+      rowWorth: this.rowWorth(),
+    };
   }
 
   /** What a row costs as gas was priced last, USDC base units. */

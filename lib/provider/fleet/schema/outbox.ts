@@ -53,6 +53,8 @@ END $$;
 CREATE TABLE wishes (
   id text PRIMARY KEY,
   at timestamptz NOT NULL DEFAULT now(),
+  -- "send", or "settle": what is due, now, without a call.
+  kind text NOT NULL,
   recipient text NOT NULL,
   data text NOT NULL,
   sending jsonb NOT NULL,
@@ -62,15 +64,24 @@ CREATE TABLE wishes (
 );
 CREATE INDEX wishes_open ON wishes (at) WHERE result IS NULL;
 
--- Each call that is wished for once, the oldest first; who has not looked what became of its wish
--- for a minute looks no more.
-CREATE FUNCTION wished_1() RETURNS TABLE (recipient text, data text, sending jsonb)
+-- What is wished for, each once, the oldest first; who has not looked what became of its wish for a
+-- minute looks no more.
+CREATE FUNCTION wished_1() RETURNS TABLE (kind text, recipient text, data text, sending jsonb)
 LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM wishes w WHERE w.done < now() - interval '60 seconds';
-  RETURN QUERY SELECT w.recipient, w.data, (array_agg(w.sending ORDER BY w.at))[1]
-    FROM wishes w WHERE w.result IS NULL GROUP BY w.recipient, w.data ORDER BY min(w.at);
+  RETURN QUERY SELECT w.kind, w.recipient, w.data, (array_agg(w.sending ORDER BY w.at))[1]
+    FROM wishes w WHERE w.result IS NULL
+    GROUP BY w.kind, w.recipient, w.data ORDER BY min(w.at);
 END $$;
+
+-- What became of a wish, says who leads still.
+CREATE FUNCTION fulfil_1(_session int4, _term int8, _kind text, _recipient text, _data text,
+  _result jsonb) RETURNS void LANGUAGE sql AS $$
+  UPDATE wishes SET result = _result, done = now()
+    WHERE kind = _kind AND recipient = _recipient AND data = _data AND result IS NULL
+      AND EXISTS (SELECT FROM leader WHERE session = _session AND term = _term)
+$$;
 
 -- A form was mined: whoever wished for its call has its receipt, whoever leads by now.
 CREATE FUNCTION mined_1(_form text, _result jsonb) RETURNS void LANGUAGE sql AS $$

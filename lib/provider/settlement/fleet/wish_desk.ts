@@ -18,12 +18,15 @@ export interface WishDeskOptions {
   database: Database;
   term: Term;
   operator: Pick<Operator, "send" | "endOf">;
+  /** Settles what is due. */
+  settle(): Promise<void>;
   onTrouble?(error: unknown): void;
   /** Between two looks while nobody wishes for anything, ms. */
   idleMs?: number;
 }
 
 interface Wished {
+  readonly kind: "send" | "settle";
   readonly recipient: Address;
   readonly data: Hex;
   readonly sending: unknown;
@@ -36,13 +39,8 @@ const BUSY_FOR_MS = 10_000;
 /** A look is worth nothing once the next is due, ms. */
 const PATIENCE_MS = 900;
 
-const LOOK = "SELECT recipient, data, sending FROM wished_1()";
-/** Nothing was sent, says who leads still. */
-const REFUSE = `
-  UPDATE wishes SET result = $3::text::jsonb, done = now()
-    WHERE recipient = $4 AND data = $5 AND result IS NULL
-      AND EXISTS (SELECT FROM leader WHERE session = $1 AND term = $2)
-`;
+const LOOK = "SELECT kind, recipient, data, sending FROM wished_1()";
+const FULFIL = "SELECT fulfil_1($1, $2, $3, $4, $5, $6::text::jsonb)";
 
 export class WishDesk {
   readonly #options: WishDeskOptions;
@@ -112,7 +110,7 @@ export class WishDesk {
     const wished = await database.ask<Wished>(LOOK, [], { patienceMs: PATIENCE_MS });
     if (wished.length > 0) this.#busyUntil = performance.now() + BUSY_FOR_MS;
     for (const wish of wished) {
-      const key = `${wish.recipient} ${wish.data}`;
+      const key = `${wish.kind} ${wish.recipient} ${wish.data}`;
       if (this.#isClosed || this.#working.has(key)) continue;
       this.#working.add(key);
       this.#carryOut(wish)
@@ -121,18 +119,26 @@ export class WishDesk {
     }
   }
 
-  async #carryOut({ recipient, data, sending }: Wished): Promise<void> {
-    const { database, operator, term } = this.#options;
-    const call = { to: recipient, data };
+  async #carryOut(wish: Wished): Promise<void> {
+    const { operator, settle } = this.#options;
     try {
-      await (operator.endOf(call) ?? operator.send(namedCall(call), fromPlain(sending) as Sending));
+      if (wish.kind === "settle") {
+        await settle();
+        return await this.#tell(wish, { receipt: null });
+      }
+      const call = { to: wish.recipient, data: wish.data };
+      const sending = fromPlain(wish.sending) as Sending;
+      await (operator.endOf(call) ?? operator.send(namedCall(call), sending));
       // Who wished for it was told when it was mined.
     } catch (error) {
-      if (mayBeOut(error)) return;
-      const result: WishResult = { error: toPlainError(error) };
-      const said = [term.session, term.term, JSON.stringify(result), recipient, data];
-      await database.ask(REFUSE, said);
+      if (!mayBeOut(error)) await this.#tell(wish, { error: toPlainError(error) });
     }
+  }
+
+  async #tell({ kind, recipient, data }: Wished, result: WishResult): Promise<void> {
+    const { database, term: { session, term } } = this.#options;
+    const said = JSON.stringify(result);
+    await database.ask(FULFIL, [session, term, kind, recipient, data, said]);
   }
 }
 

@@ -125,7 +125,7 @@ Deno.test({
     const refusing = Promise.withResolvers<void>();
     const goesOn = Promise.withResolvers<void>();
     old!.intercept = (statement) => {
-      if (!statement.includes("UPDATE wishes SET result")) return Promise.resolve();
+      if (!statement.includes("fulfil_1")) return Promise.resolve();
       refusing.resolve();
       return goesOn.promise;
     };
@@ -166,5 +166,22 @@ Deno.test({
     await database.ask("UPDATE wishes SET done = done - interval '61 seconds'");
     await leader!.desk!.look();
     assert.deepEqual(await stands(), []);
+  },
+});
+
+Deno.test({
+  name: "a node has the leader settle, and hears when that is done",
+  ignore,
+  async fn() {
+    await using chain = await openFleetChain(SERVER!);
+    const [leader, node] = await Promise.all(["a", "b"].map((name) => chain.node(name)));
+    const settled = Promise.all([node!.sender.settleNow(), leader!.sender.settleNow()]);
+    await until(async () => {
+      const rows = await chain.world.database.ask("SELECT FROM wishes");
+      return rows.length === 2;
+    });
+    await leader!.lead();
+    await settled;
+    assert.deepEqual([leader!.settled, node!.settled], [1, 0]);
   },
 });

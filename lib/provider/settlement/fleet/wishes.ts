@@ -23,16 +23,17 @@ export interface FleetOperatorOptions {
   pollMs?: number;
 }
 
-/** What became of a wish, as JSON. */
+/** What became of a wish, as JSON; of one to settle without a receipt. */
 export type WishResult = { readonly receipt: unknown } | { readonly error: PlainError };
 
 interface Wish {
+  readonly kind: "send" | "settle";
   readonly recipient: Address;
   readonly data: Hex;
   readonly sending: unknown;
   /** Whether it stands in the database. */
   isWritten: boolean;
-  readonly done: PromiseWithResolvers<TransactionReceipt>;
+  readonly done: PromiseWithResolvers<unknown>;
 }
 
 const POLL_MS = 100;
@@ -40,9 +41,10 @@ const POLL_MS = 100;
 const PATIENCE_MS = 1_000;
 
 const WRITE = `
-  INSERT INTO wishes (id, recipient, data, sending)
-    SELECT id, recipient, data, sending
-    FROM jsonb_to_recordset($1::text::jsonb) AS x(id text, recipient text, data text, sending jsonb)
+  INSERT INTO wishes (id, kind, recipient, data, sending)
+    SELECT id, kind, recipient, data, sending
+    FROM jsonb_to_recordset($1::text::jsonb)
+      AS x(id text, kind text, recipient text, data text, sending jsonb)
     ON CONFLICT DO NOTHING
 `;
 const READ = `
@@ -79,12 +81,22 @@ export class FleetOperator implements OperatorOfCalls {
    * @throws KhachapuriError as `Operator.send`; `chain_unavailable` when nobody knows any more
    */
   async send(call: OperatorCall, sending: Sending): Promise<TransactionReceipt> {
-    if (this.#isClosed) throw unknown();
     const { to, data } = bytesOf(call);
     const recipient = to.toLowerCase() as Address;
-    const done = Promise.withResolvers<TransactionReceipt>();
-    const wish = { recipient, data, sending: toPlain(sending), isWritten: false, done };
-    this.#open.set(crypto.randomUUID(), wish);
+    const receipt = await this.#wish({ kind: "send", recipient, data, sending: toPlain(sending) });
+    return receipt as TransactionReceipt;
+  }
+
+  /** Has the leader settle what is due; resolves as `Settlement.settleNow`. @throws as `send` */
+  async settleNow(): Promise<void> {
+    const { address: recipient } = this;
+    await this.#wish({ kind: "settle", recipient, data: "0x", sending: {} });
+  }
+
+  async #wish(wished: Pick<Wish, "kind" | "recipient" | "data" | "sending">): Promise<unknown> {
+    if (this.#isClosed) throw unknown();
+    const done = Promise.withResolvers<unknown>();
+    this.#open.set(crypto.randomUUID(), { ...wished, isWritten: false, done });
     this.#call();
     this.#polling ??= this.#poll().finally(() => this.#polling = null);
     return await done.promise;
@@ -120,8 +132,8 @@ export class FleetOperator implements OperatorOfCalls {
   async #write(): Promise<void> {
     const fresh = [...this.#open].filter(([, { isWritten }]) => !isWritten);
     if (fresh.length === 0) return;
-    const rows = fresh.map(([id, { recipient, data, sending }]) => ({
-      ...{ id, recipient, data, sending },
+    const rows = fresh.map(([id, { kind, recipient, data, sending }]) => ({
+      ...{ id, kind, recipient, data, sending },
     }));
     await this.#ask(WRITE, rows);
     for (const [, wish] of fresh) wish.isWritten = true;
@@ -144,7 +156,7 @@ export class FleetOperator implements OperatorOfCalls {
     this.#open.delete(id);
     if (result === undefined) wish?.done.reject(unknown());
     else if ("error" in result) wish?.done.reject(fromPlainError(result.error));
-    else wish?.done.resolve(fromPlain(result.receipt) as TransactionReceipt);
+    else wish?.done.resolve(fromPlain(result.receipt));
   }
 
   #fail(error: unknown): void {

@@ -38,6 +38,7 @@ function openOperator(database: Database) {
 
 interface Stored {
   id: string;
+  kind: string;
   recipient: string;
   data: string;
   sending: unknown;
@@ -46,7 +47,7 @@ interface Stored {
 async function wishesIn(database: Database, count: number): Promise<Stored[]> {
   for (;;) {
     const rows = await database.ask<Stored>(
-      "SELECT id, recipient, data, sending FROM wishes ORDER BY data",
+      "SELECT id, kind, recipient, data, sending FROM wishes ORDER BY data",
     );
     if (rows.length >= count) return rows;
   }
@@ -69,7 +70,7 @@ Deno.test({
     const refused = operator.send({ to: TO, data: "0x02" }, SENDING);
     const [first, second] = await wishesIn(world.database, 2);
     assert.deepEqual(first, {
-      ...{ id: first!.id, recipient: TO.toLowerCase(), data: "0x01" },
+      ...{ id: first!.id, kind: "send", recipient: TO.toLowerCase(), data: "0x01" },
       sending: toPlain(SENDING),
     });
     await tell(world.database, first!.id, { receipt: toPlain(RECEIPT) });
