@@ -53,6 +53,10 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
     "handover/desk_test.ts moves it while a payment is under way",
   "lib/provider/settlement/operator_questions.ts":
     "operator_test.ts simulates by it, operator_fees_test.ts asks it for the price of gas",
+  "lib/provider/settlement/recording.ts":
+    "payments_chain_test.ts and fleet/fleet_payments_test.ts have the chain tell it all",
+  "lib/provider/settlement/settling_parts.ts": "payments_test.ts sends by what it opens",
+  "lib/provider/settlement/fleet/tenure.ts": "fleet_payments_test.ts begins and ends them",
   "lib/provider/settlement/relay_turns.ts":
     "relays_test.ts takes turns by it, until there are none",
   "lib/provider/wire/place.ts": "listener_test.ts listens at places, and where it cannot",

@@ -9,7 +9,7 @@ import { silentLog } from "../../lib/log.ts";
 import { signPermit, UINT64_MAX } from "../../lib/permit.ts";
 import type { Database } from "../../lib/provider/fleet/database.ts";
 import type { Term } from "../../lib/provider/fleet/leadership.ts";
-import { WishDesk } from "../../lib/provider/settlement/fleet/wish_desk.ts";
+import { tellMined, WishDesk } from "../../lib/provider/settlement/fleet/wish_desk.ts";
 import { FleetOperator } from "../../lib/provider/settlement/fleet/wishes.ts";
 import { openOperator, type Operator } from "../../lib/provider/settlement/operator.ts";
 import { askChain } from "../../lib/provider/settlement/operator_questions.ts";
@@ -45,7 +45,7 @@ export class SendingNode {
   term: Term | null = null;
   operator: Operator | null = null;
   desk: WishDesk | null = null;
-  /** What the database is asked passes here first. */
+  /** What the database is asked by who leads passes here first. */
   intercept: (statement: string) => Promise<void> = () => Promise.resolve();
 
   constructor(
@@ -61,7 +61,7 @@ export class SendingNode {
       },
     };
     this.sender = new FleetOperator({
-      database: this.database,
+      database: world.database,
       questions: askChain(endpoint.chain, OPERATOR.address, Date.now),
       onWish: () => this.desk?.look(),
       pollMs: 5,
@@ -79,7 +79,7 @@ export class SendingNode {
       log: silentLog,
       onMined: async (receipt) => {
         this.mined.push(receipt);
-        await this.desk?.mined(receipt);
+        await tellMined(database, receipt);
       },
       pollMs: 1,
     });
@@ -95,7 +95,7 @@ export class SendingNode {
     this.desk = this.operator = null;
   }
 
-  /** Its process is no more. */
+  /** Of its process nothing leads any more, in the midst of whatever it did. */
   kill(): void {
     this.intercept = () => new Promise(() => {});
     this.endpoint.intercept = () => new Promise(() => {});

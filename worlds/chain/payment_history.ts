@@ -12,6 +12,8 @@ import type { CreditsBill } from "../../lib/provider/money/bill.ts";
 import { Credits } from "../../lib/provider/money/credits.ts";
 import type { Hold } from "../../lib/provider/money/scheme.ts";
 import { openPayments, type Payments } from "../../lib/provider/settlement/payments.ts";
+import type { Settlement } from "../../lib/provider/settlement/settlement.ts";
+import type { Ledger } from "../../lib/provider/ledger/ledger.ts";
 import { anvilAccount } from "./anvil.ts";
 import { billFor, permitOf, PRICE, PROVIDER } from "./payer_bills.ts";
 import { FAKE_ESCROW, FAKE_USDC, fakeChain, rpcError } from "./fake_chain.ts";
@@ -55,9 +57,14 @@ function settings(mode: "batch" | "each"): ProviderConfig {
 /** Whoever pays, whatever was before. */
 const ONE_PRICE = { priceOf: () => PRICE, before: () => null, since: () => null };
 
+type Selling = Pick<Payments, "payers" | "policy"> & {
+  readonly ledger: Ledger;
+  readonly settlement: Pick<Settlement, "noticeCharge">;
+};
+
 /** The scheme "credits" on a provider's books. */
 export function creditsOn(
-  { ledger, payers, settlement, policy }: Payments,
+  { ledger, payers, settlement, policy }: Selling,
   now: () => number,
 ): Credits {
   const seller = {

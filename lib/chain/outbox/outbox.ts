@@ -31,6 +31,8 @@ import { Watch } from "./watch.ts";
 /** One account's outbox. */
 export class Outbox {
   readonly #options: OutboxOptions;
+  /** Resolves when all that its store held has come to its end. */
+  readonly inherited: Promise<void>;
   readonly #flights = new Map<number, OutFlight>();
   #doubts: Doubts = NO_DOUBTS;
   #looks = 0;
@@ -52,6 +54,8 @@ export class Outbox {
     for (const flight of storedFlights(stored, options.now())) {
       this.#flights.set(flight.nonce, flight);
     }
+    const left = [...this.#flights.values()].map(({ settled }) => settled.promise);
+    this.inherited = Promise.allSettled(left).then(() => {});
     this.#pace.hurry();
   }
 
@@ -73,6 +77,11 @@ export class Outbox {
   /** Whether a transaction with this call is out. */
   has(call: Call): boolean {
     return this.endOf(call) !== null;
+  }
+
+  /** The calls of all that is out. */
+  calls(): Call[] {
+    return [...this.#flights.values()].map(({ launched }) => launched);
   }
 
   /** What becomes of the transaction with this call, as `launch` tells it; null: none is out. */

@@ -10,6 +10,7 @@ import { gasPriceOf } from "../../chain/outbox/fees.ts";
 import type { Launched } from "../../chain/outbox/options.ts";
 import { Outbox } from "../../chain/outbox/outbox.ts";
 import type { After } from "../../chain/outbox/pace.ts";
+import type { Call } from "../../chain/outbox/store.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { NONCE_HOLE_MAX, RELAYS_OUT_MAX } from "../../limits.ts";
 import type { Log } from "../../log.ts";
@@ -62,6 +63,8 @@ export interface OperatorFigures {
 }
 
 export interface Operator extends OperatorQuestions {
+  /** Resolves when all that an earlier process left is mined or dropped. */
+  readonly inherited: Promise<void>;
   /**
    * Simulates, signs, stores and broadcasts `call`; it is out when this resolves.
    * @throws KhachapuriError `chain_refused` with the custom error in `data.reason`, `overloaded`
@@ -77,6 +80,8 @@ export interface Operator extends OperatorQuestions {
   send(call: OperatorCall, sending: Sending): Promise<TransactionReceipt>;
   /** Whether a transaction with this call is neither mined nor dropped. */
   isOut(call: OperatorCall): boolean;
+  /** The calls of all that is neither mined nor dropped. */
+  calls(): readonly Call[];
   /** What becomes of the transaction with this call, as `send` tells it; null: none is out. */
   endOf(call: OperatorCall): Promise<TransactionReceipt> | null;
   /** A block was made: what is out is looked for in it now. */
@@ -119,12 +124,14 @@ export async function openOperator(options: OperatorOptions): Promise<Operator> 
 
   return {
     ...questions,
+    inherited: outbox.inherited,
     launch,
     async send(call, sending) {
       const { mined } = await launch(call, sending);
       return await mined;
     },
     isOut: (call) => outbox.has(bytesOf(call)),
+    calls: () => outbox.calls(),
     endOf: (call) => outbox.endOf(bytesOf(call)),
     lookNow: () => outbox.lookNow(),
     pending: () => outbox.size,

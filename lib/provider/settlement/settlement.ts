@@ -51,6 +51,8 @@ export interface SettlementOptions {
   coinPrice: bigint;
   /** How long the last batches are waited for, ms. */
   closeWaitMs?: number;
+  /** Nothing is settled before: what an earlier process sent may do. */
+  begins?: Promise<unknown>;
 }
 
 /** Last batches have this long to be mined: a stop must end, whatever the chain does, ms. */
@@ -257,6 +259,8 @@ export class Settlement {
   /** Rounds one after the other; a round is over when its last batch is out. */
   async #run(): Promise<void> {
     this.#isRunning = true;
+    const { begins } = this.#options;
+    if (begins) await Promise.race([begins, this.#retired.promise]);
     for (let asked; !this.#isRetired && (asked = this.#asks.shift()) !== undefined;) {
       const isOver = await this.#round(asked).catch((error) => !this.#putOff(error));
       if (isOver) this.#end(asked);

@@ -77,7 +77,7 @@ export function openOwnOperator(
 
 export function openSettlement(
   { chain, escrow, provider, log, now, closeWaitMs }: SettlingOptions,
-  parts: Pick<SettlementOptions, "ledger" | "operator" | "watch" | "tally">,
+  parts: Pick<SettlementOptions, "ledger" | "operator" | "watch" | "tally" | "begins">,
 ): Settlement {
   const { settlement: { intervalSeconds, amount, blockGasPercent }, gas } = provider;
   return new Settlement({

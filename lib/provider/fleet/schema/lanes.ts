@@ -89,4 +89,10 @@ BEGIN
       WHERE id = l.id;
   END LOOP;
 END $$;
+
+-- What was read above the block may not be so any more: what is read from now on binds, though it
+-- is of an earlier block.
+CREATE FUNCTION forget_above_1(_block int8) RETURNS void LANGUAGE sql AS $$
+  UPDATE accounts SET ceiling_block = _block WHERE ceiling_block > _block
+$$;
 `;

@@ -83,6 +83,10 @@ export class LaneReader {
     ]);
   }
 
+  async forgetAbove(block: bigint): Promise<void> {
+    await this.database.ask("SELECT forget_above_1($1)", [String(block)], { isLong: true });
+  }
+
   async receipted(reservation: number): Promise<ReceiptedCharge | undefined> {
     const [row] = await this.database.ask<ChargeRow>(
       `SELECT j.at, a.payer, l.lane, j.charged, j.price, j.cid, j.outcome, j.facts

@@ -208,6 +208,11 @@ export class PayerDesk {
     return this.judging.judge(draw, view);
   }
 
+  /** What was read above the block may not be so any more. */
+  forgetAbove(block: bigint): void {
+    if (this.#block > block) this.#block = block;
+  }
+
   /** Of all views the newest one's ceiling goes with a turn. */
   #see({ ceiling, block }: PayerView): void {
     if (block < this.#block) return;

@@ -242,6 +242,15 @@ export class PostgresLedger implements Ledger {
     this.#book.heldAmount = this.totals().held;
   }
 
+  /**
+   * Blocks above `block` have gone: of ceilings, what is read from now on binds all nodes.
+   * @throws KhachapuriError `database_unavailable`
+   */
+  async forgetAbove(block: bigint): Promise<void> {
+    for (const desk of this.#desks.all()) desk.forgetAbove(block);
+    await this.#reader.forgetAbove(block);
+  }
+
   /** This node has another session: what it held before is held no more. */
   beginAnew(): void {
     this.#session = this.#options.session();

@@ -280,6 +280,20 @@ test("payers that nobody knows leave no trace", async (ledger, database) => {
   assert.deepEqual(count, { accounts: 0 });
 });
 
+testTwo(
+  "of a chain that was reorganised the ceilings that are read then bind, at earlier blocks too",
+  async (one, two) => {
+    const gone = { ...viewOf(1n), block: 20n };
+    await holdOne(one, drawOf(), gone);
+    const now = { ...viewOf(5n), block: 18n };
+    const isHeld = async (ledger: PostgresLedger) =>
+      (await ledger.hold(drawOf(), now, "allowance")).payable;
+    assert.deepEqual([await isHeld(one), await isHeld(two)], [false, false]);
+    await one.forgetAbove(17n);
+    assert.deepEqual([await isHeld(one), await isHeld(two)], [true, true]);
+  },
+);
+
 test("what is held ahead is counted with its price, and no more once it went back", async (ledger) => {
   const draw = drawOf({ permit: OWNERS });
   const held = await Promise.all(

@@ -17,7 +17,7 @@ import type { WishResult } from "./wishes.ts";
 export interface WishDeskOptions {
   database: Database;
   term: Term;
-  operator: Pick<Operator, "send" | "endOf">;
+  operator: Pick<Operator, "send" | "endOf" | "calls">;
   /** Settles what is due. */
   settle(): Promise<void>;
   onTrouble?(error: unknown): void;
@@ -72,15 +72,6 @@ export class WishDesk {
     await this.#looking;
   }
 
-  /** A transaction was mined: who wished for it is told, and told again when this fails. */
-  async mined(receipt: TransactionReceipt): Promise<void> {
-    const result: WishResult = { receipt: toPlain(receipt) };
-    await this.#options.database.ask(
-      "SELECT mined_1($1, $2::text::jsonb)",
-      [receipt.transactionHash, JSON.stringify(result)],
-    );
-  }
-
   /** Takes up nothing more; what is out is the next leader's. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -107,11 +98,14 @@ export class WishDesk {
   async #lookOnce(): Promise<void> {
     if (this.#isClosed) return;
     const { database } = this.#options;
+    // What was under way and ends meanwhile may seem to be wished for still.
+    const before = new Set([...this.#working, ...this.#options.operator.calls().map(keyOfCall)]);
     const wished = await database.ask<Wished>(LOOK, [], { patienceMs: PATIENCE_MS });
     if (wished.length > 0) this.#busyUntil = performance.now() + BUSY_FOR_MS;
     for (const wish of wished) {
-      const key = `${wish.kind} ${wish.recipient} ${wish.data}`;
-      if (this.#isClosed || this.#working.has(key)) continue;
+      const key = keyOf(wish);
+      const isOut = this.#options.operator.endOf(callOf(wish)) !== null;
+      if (this.#isClosed || this.#working.has(key) || before.has(key) && !isOut) continue;
       this.#working.add(key);
       this.#carryOut(wish)
         .catch((error) => this.#options.onTrouble?.(error))
@@ -126,12 +120,14 @@ export class WishDesk {
         await settle();
         return await this.#tell(wish, { receipt: null });
       }
-      const call = { to: wish.recipient, data: wish.data };
+      const call = callOf(wish);
       const sending = fromPlain(wish.sending) as Sending;
       await (operator.endOf(call) ?? operator.send(namedCall(call), sending));
       // Who wished for it was told when it was mined.
     } catch (error) {
-      if (!mayBeOut(error)) await this.#tell(wish, { error: toPlainError(error) });
+      // The term is over, and with it the desk.
+      if (isNotLeading(error)) return void this.close();
+      if (!isAway(error)) await this.#tell(wish, { error: toPlainError(error) });
     }
   }
 
@@ -142,8 +138,31 @@ export class WishDesk {
   }
 }
 
-/** What is left as it is: the next look, here or of who leads then, finds it out or tries again. */
-function mayBeOut(error: unknown): boolean {
-  if (isNotLeading(error)) return true;
+/**
+ * A transaction was mined: whoever wished for it is told, before the outbox forgets it.
+ * @throws KhachapuriError `database_unavailable`: then it is to be told again
+ */
+export async function tellMined(database: Database, receipt: TransactionReceipt): Promise<void> {
+  const result: WishResult = { receipt: toPlain(receipt) };
+  await database.ask(
+    "SELECT mined_1($1, $2::text::jsonb)",
+    [receipt.transactionHash, JSON.stringify(result)],
+  );
+}
+
+/** Whether it is out is not known: the next look, of whoever leads, finds it or tries again. */
+function isAway(error: unknown): boolean {
   return error instanceof KhachapuriError && error.code === "database_unavailable";
+}
+
+function callOf({ recipient, data }: Wished) {
+  return { to: recipient, data };
+}
+
+function keyOf({ kind, recipient, data }: Pick<Wished, "kind" | "recipient" | "data">): string {
+  return `${kind} ${recipient} ${data}`;
+}
+
+function keyOfCall({ to, data }: { to: Address | null; data: Hex }): string {
+  return `send ${to?.toLowerCase()} ${data}`;
 }
