@@ -145,6 +145,40 @@ Deno.test({
 });
 
 Deno.test({
+  name: "who resigns while it asks whether it leads does not begin to",
+  ignore,
+  async fn() {
+    await using world = await freshDatabase(SERVER!);
+    const [isAsked, goesOn] = [1, 2].map(() => Promise.withResolvers<void>());
+    let isSlow = false;
+    const slow: Database = {
+      ...world.database,
+      async ask(...asked) {
+        const rows = await world.database.ask(...asked);
+        if (isSlow && asked[0].includes("lead_1")) {
+          isAsked!.resolve();
+          await goesOn!.promise;
+        }
+        return rows as never;
+      },
+    };
+    const other = await begin(world.database);
+    const { leadership, told } = await begin(slow);
+    await other.leadership.resign();
+    isSlow = true;
+    const beat = leadership.beat();
+    await isAsked!.promise;
+    const resigned = leadership.resign();
+    goesOn!.resolve();
+    await Promise.all([beat, resigned]);
+    assert.deepEqual(told, []);
+    await other.leadership.beat();
+    assert.equal(other.leadership.leader().session, null);
+    await Promise.all([leadership.close(), other.leadership.close()]);
+  },
+});
+
+Deno.test({
   name: "who began to lead and did not hear of it begins again, in a term of its own",
   ignore,
   async fn() {
