@@ -4,6 +4,9 @@ import type { NamedMutant } from "./typescript_target.ts";
 const TURN = "lib/provider/fleet/schema/turn.ts";
 const LANES = "lib/provider/fleet/schema/lanes.ts";
 const SESSIONS = "lib/provider/fleet/schema/sessions.ts";
+const LEADERSHIP = "lib/provider/fleet/schema/leadership.ts";
+const OUTBOX = "lib/provider/fleet/schema/outbox.ts";
+const DESK = "lib/provider/settlement/fleet/wish_desk.ts";
 
 export const FLEET_NAMED: readonly NamedMutant[] = [
   {
@@ -59,5 +62,29 @@ export const FLEET_NAMED: readonly NamedMutant[] = [
     file: TURN,
     from: "IF q.block >= a.ceiling_block THEN",
     to: "IF true THEN",
+  },
+  {
+    name: "another may begin to lead while a form is written",
+    file: LEADERSHIP,
+    from: " FOR SHARE;",
+    to: ";",
+  },
+  {
+    name: "who leads no more signs on",
+    file: OUTBOX,
+    from: "IF NOT leads_1(_session, _term) THEN RETURN 'not leading'; END IF;",
+    to: "",
+  },
+  {
+    name: "two calls are signed under one nonce",
+    file: OUTBOX,
+    from: "THEN RETURN 'taken'; END IF;",
+    to: "THEN NULL; END IF;",
+  },
+  {
+    name: "what is out is sent again for who wishes for it",
+    file: DESK,
+    from: "operator.endOf(call) ?? operator.send(",
+    to: "operator.send(",
   },
 ];

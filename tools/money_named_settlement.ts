@@ -9,7 +9,8 @@ const WORTH = "lib/provider/settlement/worth.ts";
 const FLIGHTS = "lib/provider/settlement/flights.ts";
 const OUTCOMES = "lib/provider/settlement/outcomes.ts";
 const REVIVAL = "lib/provider/settlement/revival.ts";
-const PAYMENTS = "lib/provider/settlement/payments.ts";
+const RECORDING = "lib/provider/settlement/recording.ts";
+const PACE = "lib/provider/settlement/pace.ts";
 const ONBOARDING = "lib/provider/settlement/onboarding.ts";
 const FEES = "lib/chain/outbox/fees.ts";
 const PLAN = "lib/chain/outbox/plan.ts";
@@ -102,8 +103,8 @@ const IN_ROUNDS: readonly NamedMutant[] = [
   },
   {
     name: "a backlog never refuses",
-    file: SETTLEMENT,
-    from: "if (seconds <= (lanes < FEW_LANES ? most : most / 2)) return null;",
+    file: PACE,
+    from: "if (rowSeconds <= (lanes < FEW_LANES ? mostSeconds : mostSeconds / 2)) return null;",
     to: "return null;",
   },
   {
@@ -126,7 +127,7 @@ const IN_ROUNDS: readonly NamedMutant[] = [
   },
   {
     name: "notice does not settle",
-    file: PAYMENTS,
+    file: RECORDING,
     from: "if (isNotice) settlement.settlePayer(payer);",
     to: "",
   },
@@ -235,7 +236,7 @@ const IN_TRANSACTIONS: readonly NamedMutant[] = [
   {
     name: "a deposit is relayed time and again",
     file: ONBOARDING,
-    from: "if (leftMs <= 0) return;",
+    from: "if (leftMs > 0) throw onceADay(leftMs);",
     to: "return;",
   },
   {

@@ -12,7 +12,11 @@ export interface Room {
 }
 
 export const ROOMS: readonly Room[] = [
-  { floor: 0, name: "fleet", why: "what a provider's nodes share: the database, and who lives" },
+  {
+    floor: 0,
+    name: "fleet",
+    why: "what a provider's nodes share: the database, who lives and leads",
+  },
   { floor: 1, name: "ledger", why: "what is used, held, settled and due, durably; decides holds" },
   { floor: 1, name: "http", why: "requests and answers as the wire and browsers have them" },
   { floor: 1, name: "control", why: "what commands of this machine ask of the provider that runs" },

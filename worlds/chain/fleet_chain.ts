@@ -15,7 +15,7 @@ import { openOperator, type Operator } from "../../lib/provider/settlement/opera
 import { askChain } from "../../lib/provider/settlement/operator_questions.ts";
 import { postgresOutboxStore } from "../../lib/provider/settlement/postgres_outbox_store.ts";
 import { beginSession, type FleetDatabase, freshDatabase, leadAlone } from "../fleet_database.ts";
-import type { Postgres } from "../postgres.ts";
+import type { Cluster } from "../postgres/cluster.ts";
 import { anvilAccount } from "./anvil.ts";
 import { FAKE_ESCROW, type FakeChain, fakeChain, type FakeEndpoint } from "./fake_chain.ts";
 
@@ -103,9 +103,9 @@ export class SendingNode {
   }
 }
 
-export async function openFleetChain(server: Pick<Postgres, "port">): Promise<FleetChain> {
+export async function openFleetChain(cluster: Cluster): Promise<FleetChain> {
   await using stack = new AsyncDisposableStack();
-  const world = stack.use(await freshDatabase(server));
+  const world = stack.use(await freshDatabase(cluster));
   const fake = fakeChain(PROVIDER);
   fake.allow(PAYER.address, PRICE, 50n);
   const domain = { chainId: fake.chain.chainId, escrow: FAKE_ESCROW };

@@ -16,7 +16,7 @@ import {
 import { VERSION } from "../../lib/version.ts";
 import { endLease, type FleetDatabase, freshDatabase } from "../fleet_database.ts";
 import { type HeardLog, hearLog } from "../heard_log.ts";
-import type { Postgres } from "../postgres.ts";
+import type { Cluster } from "../postgres/cluster.ts";
 import { anvilAccount } from "./anvil.ts";
 import { FAKE_ESCROW, type FakeChain, fakeChain, type FakeEndpoint } from "./fake_chain.ts";
 import { billFor, permitOf, PRICE, PROVIDER } from "./payer_bills.ts";
@@ -128,9 +128,9 @@ export class MoneyNode {
   }
 }
 
-export async function openFleetMoney(server: Pick<Postgres, "port">) {
+export async function openFleetMoney(cluster: Cluster) {
   await using stack = new AsyncDisposableStack();
-  const world = stack.use(await freshDatabase(server));
+  const world = stack.use(await freshDatabase(cluster));
   const fake: FakeChain = fakeChain(PROVIDER.address);
   for (const { address } of [ANNA, BERT]) fake.allow(address, PRICE, CREDITS);
   const heard = hearLog();
