@@ -40,6 +40,8 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/call/slot_refusals.ts": "slots_test.ts reads what it says",
   "lib/provider/call/taken_slot.ts": "slots_test.ts takes, extends and frees them",
   "lib/provider/call/waiting_room.ts": "slots_test.ts waits in it, and hangs up",
+  "lib/provider/call/key_refusals.ts": "words, which idempotency_test.ts is refused with",
+  "lib/provider/call/sqlite_idempotency.ts": "idempotency_test.ts keeps answers in it",
   "lib/provider/call/idempotency_seat.ts":
     "handover/desk_test.ts and door/tenancy_test.ts take keys by it, before and after a change",
   "lib/provider/door/estate.ts": "only leads to what there is: tenancy_test.ts passes it on",

@@ -14,7 +14,7 @@ import { BUFFERED_BODY_BYTES_MAX } from "../lib/limits.ts";
 import { SLOT_WAIT_MS } from "../lib/limits_of_slots.ts";
 import { Call } from "../lib/provider/call/call.ts";
 import { handleCall } from "../lib/provider/call/handle.ts";
-import { SqliteIdempotency } from "../lib/provider/call/idempotency.ts";
+import { SqliteIdempotency } from "../lib/provider/call/sqlite_idempotency.ts";
 import type { CallParts } from "../lib/provider/call/parts.ts";
 import { Slots } from "../lib/provider/call/slots.ts";
 import { EVERYBODY } from "../lib/provider/denial/welcome.ts";

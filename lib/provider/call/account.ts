@@ -47,6 +47,7 @@ export class Account {
     const record = await run.record.catch((error) => asKhachapuriError(error));
     this.started.paidTime?.stop();
     call.release();
+    let isCharged = false;
     try {
       if (record instanceof KhachapuriError) {
         return this.#release(call.isExpelled() ? "denied" : record.code);
@@ -55,17 +56,28 @@ export class Account {
       const fault = this.#ourFault(record, ending);
       if (fault !== null) return this.#release(fault);
       const outcome = outcomeOf(record);
-      this.#count(outcome, hold.credits);
       const responseHash = ending.transcript.responseHash();
       // There is no receipt where the owner pays.
       const facts = responseHash === null ? null : await this.#runFacts(record, responseHash);
-      if (facts) ending.transcript.keep(hold.reservation, ending.isWhole, hold.credits);
+      if (facts) await this.#keep(ending);
+      this.#count(outcome, hold.credits);
       // What is signed must not be forgotten, so a receipt waits for the disk when it is asked for.
       // Whoever keeps an answer under a key wants it charged for good before it has it.
       await hold.charge(outcome, facts, claim ? "disk" : "handed over");
-      return true;
+      return isCharged = true;
     } finally {
-      claim?.end();
+      await claim?.end(isCharged);
+    }
+  }
+
+  /** What was not kept is not charged either: asked for again, it would be paid for twice. */
+  async #keep({ transcript, isWhole }: Ending): Promise<void> {
+    const { hold: { reservation, credits } } = this.started;
+    try {
+      await transcript.keep(reservation, isWhole, credits);
+    } catch (error) {
+      this.#release(asKhachapuriError(error).code);
+      throw error;
     }
   }
 

@@ -42,11 +42,12 @@ async function settle(world: CallWorld, course: Course): Promise<Ended> {
   const { play = (run) => run.exit(), answer = "answer" } = course;
   const kept: Ended["kept"] = [];
   const claim: Claim = {
-    store(its) {
+    async store(its) {
+      await Promise.resolve();
       assert.deepEqual(world.endings().at(-1), [], "kept once it was charged");
       kept.push(its);
     },
-    end: () => void ends.push("claim"),
+    end: () => Promise.resolve(void ends.push("claim")),
   };
   const ends: string[] = [];
   world.program = () => {};
@@ -160,7 +161,10 @@ Deno.test("a charge that cannot be written is no charge, and the key is free aga
   const started = await call.start(call.bill, null);
   (await begun).exit();
   let isFree = false;
-  const claim: Claim = { store() {}, end: () => void (isFree = true) };
+  const claim: Claim = {
+    store: () => Promise.resolve(),
+    end: () => Promise.resolve(void (isFree = true)),
+  };
   const transcript = new Transcript({
     status: 200,
     headers: [],
@@ -173,6 +177,33 @@ Deno.test("a charge that cannot be written is no charge, and the key is free aga
   await assert.rejects(account.end(ending), { code: "overloaded" });
   assert.ok(isFree);
   assert.equal(world.parts.gate.slots.busy(), 0);
+});
+
+Deno.test("an answer that cannot be kept is not charged, as it would be paid for twice", async () => {
+  using world = await openCallWorld();
+  world.program = () => {};
+  const call = await world.open({ lane: "lane" });
+  const begun = world.nextRun();
+  const claim: Claim = {
+    store: () => Promise.reject(failed("database_unavailable")),
+    end: (isCharged) => Promise.resolve(void told.push(isCharged)),
+  };
+  const told: unknown[] = [];
+  const started = await call.start(call.bill, claim);
+  (await begun).exit();
+  const transcript = new Transcript({
+    status: 200,
+    headers: [],
+    isHashed: true,
+    isBodiless: false,
+    claim,
+  });
+  const account = new Account(call, started, claim);
+  const ending: Ending = { status: 200, error: null, beginning: null, transcript, isWhole: true };
+  await assert.rejects(account.end(ending), { code: "database_unavailable" });
+  assert.deepEqual(world.endings(), [["released database_unavailable"]]);
+  assert.deepEqual(told, [false]);
+  await world.assertNothingTaken();
 });
 
 Deno.test("a caller's charge carries what its receipt will say, an owner's carries nothing", async () => {

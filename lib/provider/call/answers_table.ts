@@ -12,6 +12,8 @@ import type { Address } from "viem";
 import { inTransaction } from "../../transaction.ts";
 import { IDEMPOTENCY_PAYER_BYTES_MAX, IDEMPOTENCY_WINDOW_MS } from "../../limits.ts";
 import { IDEMPOTENCY_ANSWERS_MAX, IDEMPOTENCY_BYTES_MAX } from "../../limits_of_books.ts";
+import type { StoredAnswer } from "./idempotency.ts";
+import { notKept } from "./key_refusals.ts";
 
 /** A row as it is read. */
 export interface AnswerRow {
@@ -25,6 +27,15 @@ export interface AnswerRow {
   readonly headers: string | null;
   readonly body: Uint8Array<ArrayBuffer> | null;
   readonly why: string | null;
+}
+
+/** Of a row, what the answer was. */
+export type KeptRow = Pick<AnswerRow, "status" | "headers" | "body" | "why">;
+
+/** @throws KhachapuriError `idempotency_conflict` where it is not kept */
+export function storedAnswer({ status, headers, body, why }: KeptRow): StoredAnswer {
+  if (status === null || headers === null || body === null) throw notKept(why ?? "it was lost");
+  return { status, headers: JSON.parse(headers), body };
 }
 
 /** Whose answer it is, and to what. */
@@ -55,7 +66,10 @@ export interface AnswersMost {
   readonly bytes: number;
 }
 
-const MOST: AnswersMost = { answers: IDEMPOTENCY_ANSWERS_MAX, bytes: IDEMPOTENCY_BYTES_MAX };
+export const ANSWERS_MOST: AnswersMost = {
+  answers: IDEMPOTENCY_ANSWERS_MAX,
+  bytes: IDEMPOTENCY_BYTES_MAX,
+};
 
 /** Of what is out of its window so many rows go with each that comes, */
 const PURGED_WITH_EACH = 4;
@@ -149,7 +163,10 @@ export class AnswersTable {
   #isAllCounted = false;
 
   /** Makes what is not there yet. */
-  constructor(private readonly database: DatabaseSync, private readonly most: AnswersMost = MOST) {
+  constructor(
+    private readonly database: DatabaseSync,
+    private readonly most: AnswersMost = ANSWERS_MOST,
+  ) {
     database.exec(SCHEMA);
     const counts = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'kept'");
     if (!counts.get()) inTransaction(database, () => database.exec(COUNTS));

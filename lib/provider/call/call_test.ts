@@ -16,7 +16,7 @@ import type { Claim } from "./idempotency.ts";
 const overloaded = () => {
   throw new KhachapuriError("overloaded", "not now");
 };
-const CLAIM: Claim = { store() {}, end() {} };
+const CLAIM: Claim = { store: () => Promise.resolve(), end: () => Promise.resolve() };
 
 /** A call whose run has begun. */
 async function begin(world: CallWorld, options: CallOptions = {}, claim: Claim | null = null) {

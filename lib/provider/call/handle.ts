@@ -93,7 +93,7 @@ async function answerUnderKey(call: Call, key: RequestKey): Promise<Answer> {
     const started = await call.start(admission, claim, asked);
     return await answerRun(call, started, claim);
   } catch (error) {
-    claim?.end();
+    await claim?.end(false);
     throw error;
   }
 }

@@ -4,7 +4,8 @@
  * here, as it lies on the same disk.
  */
 import { Seat } from "../../seat.ts";
-import type { Idempotency, RequestKey, SqliteIdempotency, Taken } from "./idempotency.ts";
+import type { Idempotency, RequestKey, Taken } from "./idempotency.ts";
+import type { SqliteIdempotency } from "./sqlite_idempotency.ts";
 
 /** What calls ask of them, wherever they are. */
 export interface CallAnswers {

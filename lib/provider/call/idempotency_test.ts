@@ -6,7 +6,8 @@ import { IDEMPOTENCY_PAYER_BYTES_MAX, IDEMPOTENCY_WINDOW_MS } from "../../limits
 import { privateKeyToAccount } from "viem/accounts";
 import type { CidText } from "../../cid.ts";
 import type { Bill } from "../money/scheme.ts";
-import { type Claim, fingerprintOf, requestKey, SqliteIdempotency } from "./idempotency.ts";
+import { type Claim, fingerprintOf, requestKey } from "./idempotency.ts";
+import { SqliteIdempotency } from "./sqlite_idempotency.ts";
 
 const account = privateKeyToAccount(`0x${"11".repeat(32)}`);
 const BILL: Bill = {
@@ -55,15 +56,15 @@ const answer = (bytes = 3) => (
 Deno.test("an answer counts once its charge does: a crash between the two is no answer", async () => {
   await withAnswers(async (open, world) => {
     const before = open();
-    claimOf(await before.take(keyOf("k"), PRINT)).store(answer(), 7);
+    await claimOf(await before.take(keyOf("k"), PRINT)).store(answer(), 7);
     // The process dies here: the charge of reservation 7 never came, the restart released it.
     before.close();
     const after = open();
     assert.equal(await after.isKnown(keyOf("k")), false);
     const claim = claimOf(await after.take(keyOf("k"), PRINT));
-    claim.store(answer(), 8);
+    await claim.store(answer(), 8);
     world.charged.add(8);
-    claim.end();
+    await claim.end();
     assert.deepEqual(await after.take(keyOf("k"), PRINT), { stored: answer() });
     after.close();
   });
@@ -89,11 +90,11 @@ Deno.test("a key is a place of its own for each payer, lane and deployment", asy
 Deno.test("a claim that came to nothing frees the key, and its window ends", async () => {
   await withAnswers(async (open, world) => {
     const answers = open();
-    claimOf(await answers.take(keyOf("k"), PRINT)).end();
+    await claimOf(await answers.take(keyOf("k"), PRINT)).end();
     const claim = claimOf(await answers.take(keyOf("k"), PRINT));
-    claim.store(answer(), 1);
+    await claim.store(answer(), 1);
     world.charged.add(1);
-    claim.end();
+    await claim.end();
     world.now += IDEMPOTENCY_WINDOW_MS;
     assert.ok("stored" in await answers.take(keyOf("k"), PRINT));
     world.now += 1;
@@ -109,9 +110,9 @@ Deno.test("a payer that fills its share loses bodies, never the word that it was
     for (let n = 0; n < 5; n++) {
       world.now += 1;
       const claim = claimOf(await answers.take(keyOf(`k${n}`), PRINT));
-      claim.store(answer(bytes), n);
+      await claim.store(answer(bytes), n);
       world.charged.add(n);
-      claim.end();
+      await claim.end();
     }
     await assert.rejects(answers.take(keyOf("k0"), PRINT), {
       code: "idempotency_conflict",

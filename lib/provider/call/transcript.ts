@@ -4,7 +4,7 @@ import { createHash, type Hash } from "node:crypto";
 import type { Hex } from "viem";
 import { IDEMPOTENCY_ANSWER_BYTES_MAX } from "../../limits.ts";
 import type { HeaderField } from "../http/header_rules.ts";
-import type { Claim } from "./idempotency.ts";
+import type { Claim, LostAnswer, StoredAnswer } from "./idempotency.ts";
 
 export interface TranscriptOptions {
   status: number;
@@ -50,17 +50,19 @@ export class Transcript {
    * Keeps the answer, or why it cannot be given again, under the claim's key.
    * @param isWhole whether all of it went out
    * @param credits how many its run took
+   * @throws KhachapuriError as `Claim.store`
    */
-  keep(reservation: number, isWhole: boolean, credits: number): void {
-    const { claim, status, headers } = this.options;
-    if (!claim) return;
-    if (credits > 1) return claim.store({ why: `it took ${credits} credits` }, reservation);
-    if (!isWhole) return claim.store({ why: "it was cut short" }, reservation);
+  async keep(reservation: number, isWhole: boolean, credits: number): Promise<void> {
+    await this.options.claim?.store(this.#kept(isWhole, credits), reservation);
+  }
+
+  #kept(isWhole: boolean, credits: number): StoredAnswer | LostAnswer {
+    const { status, headers } = this.options;
+    if (credits > 1) return { why: `it took ${credits} credits` };
+    if (!isWhole) return { why: "it was cut short" };
     if (this.isTooLarge()) {
-      const why = `it was larger than ${IDEMPOTENCY_ANSWER_BYTES_MAX} bytes`;
-      return claim.store({ why }, reservation);
+      return { why: `it was larger than ${IDEMPOTENCY_ANSWER_BYTES_MAX} bytes` };
     }
-    const body = new Uint8Array(Buffer.concat(this.#chunks));
-    claim.store({ status, headers, body }, reservation);
+    return { status, headers, body: new Uint8Array(Buffer.concat(this.#chunks)) };
   }
 }

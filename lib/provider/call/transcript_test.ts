@@ -15,13 +15,16 @@ function transcript(options: Partial<TranscriptOptions> = {}) {
     headers: [["a", "b"]],
     isHashed: true,
     isBodiless: false,
-    claim: { store: (...answer) => void stored.push(answer), end() {} },
+    claim: {
+      store: (...answer) => Promise.resolve(void stored.push(answer)),
+      end: () => Promise.resolve(),
+    },
     ...options,
   });
   return { its, stored };
 }
 
-Deno.test("an answer is hashed and kept as it went out, chunk after chunk", () => {
+Deno.test("an answer is hashed and kept as it went out, chunk after chunk", async () => {
   const { its, stored } = transcript();
   const shared = bytesOf("khacha");
   its.add(shared);
@@ -29,23 +32,23 @@ Deno.test("an answer is hashed and kept as it went out, chunk after chunk", () =
   shared.fill(0);
   its.add(bytesOf("puri"));
   assert.equal(its.responseHash(), sha256(bytesOf("khachapuri")));
-  its.keep(RESERVATION, true, 1);
+  await its.keep(RESERVATION, true, 1);
   const body = bytesOf("khachapuri");
   assert.deepEqual(stored, [[{ status: 201, headers: [["a", "b"]], body }, RESERVATION]]);
 });
 
-Deno.test("an answer that had no body is hashed and kept as empty", () => {
+Deno.test("an answer that had no body is hashed and kept as empty", async () => {
   const { its, stored } = transcript({ isBodiless: true });
   its.add(bytesOf("not sent"));
   assert.equal(its.responseHash(), sha256(bytesOf("")));
-  its.keep(RESERVATION, true, 1);
+  await its.keep(RESERVATION, true, 1);
   assert.deepEqual((stored[0]![0] as StoredAnswer).body, new Uint8Array(0));
 });
 
-Deno.test("of an answer that is cut short or too large only the reason is kept", () => {
+Deno.test("of an answer that is cut short or too large only the reason is kept", async () => {
   const cut = transcript();
   cut.its.add(bytesOf("half"));
-  cut.its.keep(RESERVATION, false, 1);
+  await cut.its.keep(RESERVATION, false, 1);
   assert.deepEqual(cut.stored, [[{ why: "it was cut short" }, RESERVATION]]);
 
   const large = transcript();
@@ -54,23 +57,23 @@ Deno.test("of an answer that is cut short or too large only the reason is kept",
   assert.ok(!large.its.isTooLarge());
   large.its.add(bytesOf("x"));
   assert.ok(large.its.isTooLarge());
-  large.its.keep(RESERVATION, true, 1);
+  await large.its.keep(RESERVATION, true, 1);
   const why = `it was larger than ${IDEMPOTENCY_ANSWER_BYTES_MAX} bytes`;
   assert.deepEqual(large.stored, [[{ why }, RESERVATION]]);
   assert.equal(large.its.responseHash(), sha256(new Uint8Array([...most, ...bytesOf("x")])));
 });
 
-Deno.test("the largest answer that may be kept is kept", () => {
+Deno.test("the largest answer that may be kept is kept", async () => {
   const { its, stored } = transcript();
   its.add(new Uint8Array(IDEMPOTENCY_ANSWER_BYTES_MAX));
-  its.keep(RESERVATION, true, 1);
+  await its.keep(RESERVATION, true, 1);
   assert.equal((stored[0]![0] as StoredAnswer).body.length, IDEMPOTENCY_ANSWER_BYTES_MAX);
 });
 
-Deno.test("nothing is hashed where there is no receipt, nothing kept where there is no key", () => {
+Deno.test("nothing is hashed where there is no receipt, nothing kept where there is no key", async () => {
   const { its } = transcript({ isHashed: false, claim: null });
   its.add(new Uint8Array(2 * IDEMPOTENCY_ANSWER_BYTES_MAX));
   assert.equal(its.responseHash(), null);
   assert.ok(!its.isTooLarge());
-  its.keep(RESERVATION, true, 1);
+  await its.keep(RESERVATION, true, 1);
 });

@@ -10,7 +10,7 @@ import {
 } from "../../limits.ts";
 import type { Log } from "../../log.ts";
 import { handleCall } from "../call/handle.ts";
-import { SqliteIdempotency } from "../call/idempotency.ts";
+import { SqliteIdempotency } from "../call/sqlite_idempotency.ts";
 import type { CallGate, CallMoney, CallParts, CallRecords } from "../call/parts.ts";
 import { Slots } from "../call/slots.ts";
 import { EVERYBODY } from "../denial/welcome.ts";

@@ -1,6 +1,6 @@
 /** What passes on to the process that takes a provider's place, and what that one does with it. */
 import type { IdempotencySeat } from "../call/idempotency_seat.ts";
-import type { SqliteIdempotency } from "../call/idempotency.ts";
+import type { SqliteIdempotency } from "../call/sqlite_idempotency.ts";
 import type { Records } from "../deployment/records.ts";
 import { type Desk, type DeskParts, GuestDesk, type GuestHold } from "../handover/desk.ts";
 import type { Payments } from "../settlement/payments.ts";

@@ -7,7 +7,7 @@ import type { KhachapuriError } from "../../errors.ts";
 import { BUFFERED_BODY_BYTES_MAX, PAYER_DEPOSIT_MS } from "../../limits.ts";
 import type { CreditsOffer } from "../../payment_header.ts";
 import { OwnerDebits } from "../call/owner_debit.ts";
-import { SqliteIdempotency } from "../call/idempotency.ts";
+import { SqliteIdempotency } from "../call/sqlite_idempotency.ts";
 import { IdempotencySeat } from "../call/idempotency_seat.ts";
 import { Slots } from "../call/slots.ts";
 import { openRecords, type Records, recordsPath } from "../deployment/records.ts";

@@ -12,13 +12,8 @@ import type { CidText } from "../../cid.ts";
 import type { Permit } from "../../permit.ts";
 import type { Outcome } from "../../receipt.ts";
 import type { CallAnswers } from "../call/idempotency_seat.ts";
-import {
-  type Claim,
-  type Idempotency,
-  keyText,
-  type RequestKey,
-  type SqliteIdempotency,
-} from "../call/idempotency.ts";
+import { type Claim, type Idempotency, keyText, type RequestKey } from "../call/idempotency.ts";
+import type { SqliteIdempotency } from "../call/sqlite_idempotency.ts";
 import type { LoggedRun, RunLog } from "../deployment/run_log.ts";
 import type { ServerEntry } from "../deployment/server_entries.ts";
 import type { Until } from "../ledger/group_commit.ts";
