@@ -70,6 +70,8 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/http/page_scripts.ts": "generated: tools/page_scripts_test.ts makes it again",
   "lib/provider/http/page_style.ts": "text: page_html_test.ts has it on a page, and its contrasts",
   "lib/provider/ledger/prepared.ts": "every reading of journal_reader_test.ts prepares by it",
+  "lib/provider/fleet/schema/answers.ts":
+    "call/postgres_idempotency_test.ts has nodes answer by it, and its histories crash them",
   "lib/provider/fleet/schema/lanes.ts": "SQL, which turn_test.ts has carried out",
   "lib/provider/fleet/schema/leadership.ts": "SQL, which leadership_test.ts has carried out",
   "lib/provider/fleet/schema/ledger_tables.ts": "SQL, which migrations_test.ts has carried out",

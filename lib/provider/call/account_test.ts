@@ -9,6 +9,7 @@ import {
   REQUEST_BYTES,
 } from "../../../worlds/calls.ts";
 import type { PlayedRun } from "../../../worlds/sandbox/played_run.ts";
+import { turn } from "../../../worlds/turns.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { LOGGED_PATH_CHARACTERS_MAX } from "../../limits.ts";
 import { Account, type Ending } from "./account.ts";
@@ -43,7 +44,7 @@ async function settle(world: CallWorld, course: Course): Promise<Ended> {
   const kept: Ended["kept"] = [];
   const claim: Claim = {
     async store(its) {
-      await Promise.resolve();
+      await turn();
       assert.deepEqual(world.endings().at(-1), [], "kept once it was charged");
       kept.push(its);
     },

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { IDEMPOTENCY_WINDOW_MS } from "../../limits.ts";
 import { openStateDatabase } from "../../state_database.ts";
-import { type AnswerRow, AnswersTable, storedAnswer } from "./answers_table.ts";
+import { type AnswerRow, type AnswersMost, AnswersTable, storedAnswer } from "./answers_table.ts";
 import {
   type Claim,
   type Idempotency,
@@ -20,6 +20,7 @@ export interface SqliteIdempotencyOptions {
   /** Whether the ledger has charged a reservation. */
   wasCharged(reservation: number): boolean;
   now: () => number;
+  most?: AnswersMost;
 }
 
 export class SqliteIdempotency implements Idempotency {
@@ -36,7 +37,7 @@ export class SqliteIdempotency implements Idempotency {
     this.#options = options;
     this.#replays = new Replays(options.now);
     const database = this.#database = openStateDatabase(options.path);
-    this.#answers = new AnswersTable(database);
+    this.#answers = new AnswersTable(database, options.most);
   }
 
   isKnown(key: RequestKey): Promise<boolean> {

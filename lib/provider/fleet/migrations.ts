@@ -5,6 +5,7 @@
  */
 import { KhachapuriError } from "../../errors.ts";
 import type { Database } from "./database.ts";
+import { ANSWERS } from "./schema/answers.ts";
 import { LANES } from "./schema/lanes.ts";
 import { LEADERSHIP } from "./schema/leadership.ts";
 import { LEDGER_TABLES } from "./schema/ledger_tables.ts";
@@ -20,10 +21,8 @@ export interface Migration {
 
 /** The nth brings the schema to version n + 1. */
 export const MIGRATIONS: readonly Migration[] = [
-  {
-    name: "ledger",
-    statements: [LEDGER_TABLES, TURN, LANES, SESSIONS, LEADERSHIP, OUTBOX, SHARED].join("\n"),
-  },
+  { name: "ledger", statements: [LEDGER_TABLES, TURN, LANES, SESSIONS, ANSWERS].join("\n") },
+  { name: "leader", statements: [LEADERSHIP, OUTBOX, SHARED].join("\n") },
 ];
 
 /** What this release needs at least. */
