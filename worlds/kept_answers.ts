@@ -117,7 +117,7 @@ export class FleetNode implements AnsweringNode {
     const answers = await PostgresIdempotency.open({
       database: link,
       session: () => node.session,
-      mayCharge: (reservation) => node.charging.has(reservation),
+      isCharging: (reservation) => node.charging.has(reservation),
       now: Date.now,
       ...(most ? { most } : {}),
     });

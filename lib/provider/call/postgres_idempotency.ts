@@ -26,8 +26,8 @@ export interface PostgresIdempotencyOptions {
   database: Database;
   /** This node's, now. */
   session(): number;
-  /** Whether this node's ledger may still charge a credit that was held, by its number. */
-  mayCharge(reservation: number): boolean;
+  /** Whether this node's ledger is about to charge a credit, whoever waits for it. */
+  isCharging(reservation: number): boolean;
   /** ms since the epoch. */
   now: () => number;
   most?: AnswersMost;
@@ -237,7 +237,7 @@ export class PostgresIdempotency implements Idempotency {
     const left = this.#left.get(claim);
     if (!left) return;
     const { id, reservation } = left;
-    if (reservation !== null && this.#options.mayCharge(reservation)) return;
+    if (reservation !== null && this.#options.isCharging(reservation)) return;
     const [row] = await this.#ask<{ is_over: boolean }>(
       "SELECT free_key_1($1, $2) AS is_over",
       [id, claim],

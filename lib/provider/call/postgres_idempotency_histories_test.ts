@@ -112,6 +112,8 @@ class History {
         await this.fleet.silence(process.it.session);
         return await this.fleet.giveUp();
       case "notice":
+        // What becomes of the charges of the session before, it knows no more.
+        process.it.charging.clear();
         return await process.it.renew();
       case "crash":
         process.it.answers.close();

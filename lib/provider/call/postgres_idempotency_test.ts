@@ -128,9 +128,13 @@ test("a node that dies before its charge frees the key with what it held", async
 
 test("a charge that comes in after its session was given up pays for its answer", async (fleet) => {
   const [silent, other] = [await fleet.join(), await fleet.join()];
-  const { reservation } = await store(silent, keyOf("k"), 9);
+  const { claim, reservation } = await store(silent, keyOf("k"), 9);
   await fleet.silence(silent.session);
   await fleet.giveUp();
+  // The node has begun another session, and does not know what becomes of the charge.
+  await claim.end(false);
+  await silent.answers.sweep();
+  await assert.rejects(take(other), CONFLICT);
   await silent.charge(reservation);
   await fleet.giveBack();
   assert.deepEqual(await take(other), { stored: answer(9) });

@@ -210,12 +210,17 @@ DECLARE
   a record;
   is_over boolean := true;
 BEGIN
-  SELECT payer, reservation, bytes INTO a FROM answers WHERE id = _id AND claim = _claim FOR UPDATE;
+  SELECT payer, session, reservation, bytes INTO a
+    FROM answers WHERE id = _id AND claim = _claim FOR UPDATE;
   IF NOT FOUND OR was_charged(a.reservation) THEN
     RETURN true;
   END IF;
   IF a.reservation < 0 THEN
     is_over := let_go_1(-a.reservation);
+  ELSIF a.reservation >= 0 THEN
+    -- While the session lives, its node knows what it charges.
+    is_over := EXISTS (SELECT FROM sessions WHERE id = a.session AND NOT reaped)
+      OR NOT EXISTS (SELECT FROM holds WHERE session = a.session);
   END IF;
   IF NOT is_over THEN
     RETURN false;

@@ -101,6 +101,13 @@ export class PayerDesk {
     return promise;
   }
 
+  /** Whether the charge of a credit is queued or under way, whoever waits for it. */
+  isCharging(reservation: number): boolean {
+    const queued = [...this.lanes.all()].flatMap(({ rows }) => rows);
+    const sent = (this.#sent ?? []).flatMap(({ turn }) => turn.rows);
+    return [...queued, ...sent].some((row) => row.reservation === reservation);
+  }
+
   /** The run has ended and is free. */
   release(lane: Hex): void {
     this.runs -= 1;

@@ -160,6 +160,14 @@ export class PostgresLedger implements Ledger {
     this.#pump.note(desk);
   }
 
+  /**
+   * Whether a credit's charge may come to pass still: who waited for it was told that the database
+   * is away, and it goes on. Of another session the database tells.
+   */
+  isCharging(reservation: number): boolean {
+    return [...this.#desks.all()].some((desk) => desk.isCharging(reservation));
+  }
+
   standing(draw: Draw, view: PayerView): Promise<Standing> {
     return Promise.resolve(standingOf(draw, view, this.#position));
   }

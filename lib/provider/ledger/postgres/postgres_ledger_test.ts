@@ -22,6 +22,8 @@ import {
   TRANSACTION,
   viewOf,
 } from "../../../../worlds/ledger.ts";
+import { turn } from "../../../../worlds/turns.ts";
+import { KhachapuriError } from "../../../errors.ts";
 import { UINT128_MAX } from "../../../permit.ts";
 import type { Database } from "../../fleet/database.ts";
 import { unavailable } from "../../fleet/trouble.ts";
@@ -270,6 +272,40 @@ test(
     assert.equal((await assertBooks(database)).used, 1);
   },
 );
+
+Deno.test({
+  name: "a charge goes on though nobody waits for it any more, and is told of",
+  ignore: SERVER === null,
+  async fn() {
+    await using world = await freshDatabase(SERVER!);
+    let away: PromiseWithResolvers<void> | null = null;
+    const database: Database = {
+      name: world.database.name,
+      script: world.database.script,
+      trouble: () => null,
+      close: () => Promise.resolve(),
+      async ask<Row>(...asked: Parameters<Database["ask"]>): Promise<Row[]> {
+        if (away && asked[0].includes("turn_1")) {
+          const { promise } = away;
+          const unavailable = new KhachapuriError("database_unavailable", "so it is");
+          await Promise.race([promise, turn().then(() => Promise.reject(unavailable))]);
+        }
+        return await world.database.ask<Row>(...asked);
+      },
+    };
+    await using node = await openLedgerNode(database);
+    const { ledger } = node;
+    const held = await holdOne(ledger, drawOf({ permit: OWNERS }), viewOf(5n));
+    assert.equal(ledger.isCharging(held.reservation), false);
+    away = Promise.withResolvers();
+    await assert.rejects(ledger.charge(held, "answered", RUN), { code: "database_unavailable" });
+    assert.equal(ledger.isCharging(held.reservation), true);
+    away.resolve();
+    away = null;
+    while (ledger.isCharging(held.reservation)) await turn();
+    assert.ok(await ledger.receipted(held.reservation));
+  },
+});
 
 test("payers that nobody knows leave no trace", async (ledger, database) => {
   const draw = drawOf({ payer: OTHER_PAYER });
