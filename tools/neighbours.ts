@@ -78,7 +78,7 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/fleet/schema/outbox.ts":
     "SQL, which postgres_outbox_store_test.ts and wish_desk_test.ts have carried out",
   "lib/provider/fleet/schema/sessions.ts": "SQL, which sessions_test.ts has carried out",
-  "lib/provider/fleet/schema/shared.ts":
+  "lib/provider/fleet/schema/settings.ts":
     "SQL, which settings_test.ts, buckets_test.ts and shared_last_relays_test.ts have carried out",
   "lib/provider/ledger/postgres/lane_desk.ts": "what is queued, which both_ledgers_test.ts queues",
   "lib/provider/ledger/postgres/lane_json.ts": "both_ledgers_test.ts compares what it reads",

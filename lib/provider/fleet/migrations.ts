@@ -11,7 +11,7 @@ import { LEADERSHIP } from "./schema/leadership.ts";
 import { LEDGER_TABLES } from "./schema/ledger_tables.ts";
 import { OUTBOX } from "./schema/outbox.ts";
 import { SESSIONS } from "./schema/sessions.ts";
-import { SHARED } from "./schema/shared.ts";
+import { SETTINGS } from "./schema/settings.ts";
 import { TURN } from "./schema/turn.ts";
 
 export interface Migration {
@@ -22,7 +22,7 @@ export interface Migration {
 /** The nth brings the schema to version n + 1. */
 export const MIGRATIONS: readonly Migration[] = [
   { name: "ledger", statements: [LEDGER_TABLES, TURN, LANES, SESSIONS, ANSWERS].join("\n") },
-  { name: "leader", statements: [LEADERSHIP, OUTBOX, SHARED].join("\n") },
+  { name: "leader", statements: [LEADERSHIP, OUTBOX, SETTINGS].join("\n") },
 ];
 
 /** What this release needs at least. */

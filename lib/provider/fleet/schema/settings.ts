@@ -1,5 +1,5 @@
 /** What nodes have in common beside the ledger and what is sent. */
-export const SHARED = `
+export const SETTINGS = `
 CREATE TABLE settings (key text PRIMARY KEY, value jsonb NOT NULL);
 
 -- When something was last relayed for a payer, ms since the epoch, and by which node.
