@@ -10,8 +10,10 @@ import { LANES } from "./schema/lanes.ts";
 import { LEADERSHIP } from "./schema/leadership.ts";
 import { LEDGER_TABLES } from "./schema/ledger_tables.ts";
 import { OUTBOX } from "./schema/outbox.ts";
+import { RUNS } from "./schema/runs.ts";
 import { SESSIONS } from "./schema/sessions.ts";
 import { SETTINGS } from "./schema/settings.ts";
+import { SHARED } from "./schema/shared.ts";
 import { TURN } from "./schema/turn.ts";
 
 export interface Migration {
@@ -23,6 +25,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { name: "ledger", statements: [LEDGER_TABLES, TURN, LANES, SESSIONS, ANSWERS].join("\n") },
   { name: "leader", statements: [LEADERSHIP, OUTBOX, SETTINGS].join("\n") },
+  { name: "records", statements: [SHARED, RUNS].join("\n") },
 ];
 
 /** What this release needs at least. */

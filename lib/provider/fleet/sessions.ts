@@ -24,6 +24,8 @@ export interface SessionsOptions {
   database: Database;
   card: NodeCard;
   facts(): NodeFacts;
+  /** Done before each beat, which tells the facts as they are then; the beat waits for it. */
+  beforeBeat?(): Promise<void>;
   /** Its session was given up by others, and a new one has begun. */
   onLost(session: number): void;
   /** Told with each beat which nodes live. */
@@ -112,12 +114,14 @@ export class Sessions {
 
   async #beat(): Promise<void> {
     if (this.#isClosed) return;
+    const { beforeBeat, onTrouble } = this.options;
+    await beforeBeat?.().catch((error) => onTrouble?.(error));
     try {
       await this.#prolong();
       await this.reap();
       await this.#lookAround();
     } catch (error) {
-      this.options.onTrouble?.(error);
+      onTrouble?.(error);
     }
   }
 
