@@ -10,7 +10,7 @@ import {
   NAME_UNCOVERED_MS_MAX,
   NAME_UNCOVERED_WHEN_FULL_MS_MAX,
 } from "../../limits_of_names.ts";
-import type { NameRegister, RegisteredName } from "./register.ts";
+import type { NameRegister, NameWriter, RegisteredName } from "./register.ts";
 
 /** What an owner has allowed this provider. */
 export interface Allowed {
@@ -22,6 +22,8 @@ export interface Allowed {
 
 export interface CoverageOptions {
   register: NameRegister;
+  /** Where names are noted, or lapse; the register itself unless it is given. */
+  writer?: Pick<NameWriter, "cover">;
   /** Names for each USDC that is allowed. */
   perUsdc: number;
   /**
@@ -97,10 +99,10 @@ export class Coverage {
 
   /** While nobody can say what an owner has allowed, nothing of it counts as gone. */
   async #look(owner: Address, keepMs: number, from?: string): Promise<void> {
-    const { register, now } = this.options;
+    const { register, writer = register, now } = this.options;
     const most = await this.#most(owner, from).catch(() => null);
     if (most === null) return;
-    register.cover(owner, most, now() - keepMs);
+    await writer.cover(owner, most, now() - keepMs);
   }
 
   async #most(owner: Address, from?: string): Promise<number | null> {

@@ -84,7 +84,7 @@ export class Names {
    */
   async change(change: SignedNameChange, from: string): Promise<NameView | null> {
     const { name, left } = await this.options.registrar.change(change, from);
-    if (left !== null) this.#leave(left);
+    if (left !== null) this.noteLeft(left);
     return name && this.#registered(name);
   }
 
@@ -94,7 +94,7 @@ export class Names {
    * point one of theirs at anybody's, and away again. That ends nothing; its servers end when they
    * have been idle.
    */
-  #leave(cid: CidText): void {
+  noteLeft(cid: CidText): void {
     const { register, resolutions, onLeft } = this.options;
     if (!register.points(cid) && !resolutions.points(cid)) onLeft(cid);
   }

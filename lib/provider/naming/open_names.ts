@@ -16,6 +16,8 @@ import { type Found, Resolutions } from "./resolutions.ts";
 export interface OpenNamesOptions extends Omit<RegistrarOptions, "register" | "coverage"> {
   /** Nobody else's folder. */
   dir: string;
+  /** Where it is open already, as a fleet's `writer` has it. */
+  register?: NameRegister;
   dns: Pick<DnsClient, "txt">;
   /**
    * What an ENS name's contenthash says; null: it has none.
@@ -27,6 +29,9 @@ export interface OpenNamesOptions extends Omit<RegistrarOptions, "register" | "c
   onLeft(cid: CidText): void;
 }
 
+/** Of the register, among the books. */
+export const NAMES_FILE = "names.db";
+
 /** To be closed with `stack`. */
 export function openNames(options: OpenNamesOptions, stack: AsyncDisposableStack): Names {
   const { dir, dns, contenthash, onLeft, now } = options;
@@ -35,7 +40,7 @@ export function openNames(options: OpenNamesOptions, stack: AsyncDisposableStack
     stack.defer(() => database.close());
     return database;
   };
-  const register = new NameRegister(open("names.db"), now);
+  const register = options.register ?? new NameRegister(open(NAMES_FILE), now);
   const seen = open("resolutions.db");
   // What is lost of it with the machine's power is looked up again.
   seen.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");

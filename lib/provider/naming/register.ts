@@ -61,19 +61,30 @@ const SCHEMA = `
   ) STRICT;
 `;
 
-interface Row extends Omit<RegisteredName, "cid"> {
+/** A name, or one that was given up. */
+export interface NameRow extends Omit<RegisteredName, "cid"> {
   readonly cid: CidText | "";
 }
 
-export class NameRegister {
+/** Where changes are made that were found right; as of `NameRegister`. */
+export interface NameWriter {
+  /** Null: the register is another by now. */
+  change(
+    change: Omit<NameChange, "expires">,
+  ): NameChanged | null | Promise<NameChanged | null>;
+  cover(owner: Address, most: number, until: number): void | Promise<void>;
+}
+
+export class NameRegister implements NameWriter {
   /** With those that were given up. */
-  readonly #rows = new Map<string, Row>();
+  readonly #rows = new Map<string, NameRow>();
   readonly #labels = new Map<Address, Set<string>>();
   readonly #put: StatementSync;
   readonly #addMove: StatementSync;
   readonly #dropMoves: StatementSync;
   readonly #moves: StatementSync;
   readonly #drop: StatementSync;
+  #isFleets = false;
 
   constructor(private readonly database: DatabaseSync, private readonly now: () => number) {
     database.exec(SCHEMA);
@@ -85,7 +96,7 @@ export class NameRegister {
     );
     this.#drop = database.prepare("DELETE FROM names WHERE label = ?");
     const select = database.prepare("SELECT * FROM names");
-    for (const row of select.iterate()) this.#keep({ ...row } as unknown as Row);
+    for (const row of select.iterate()) this.#keep({ ...row } as unknown as NameRow);
   }
 
   /** Whether somebody has the name. */
@@ -128,8 +139,20 @@ export class NameRegister {
 
   /** Whether nobody can take another name. */
   isFull(): boolean {
-    if (this.#rows.size >= REGISTERED_NAMES_MAX) this.#forgetGivenUp();
-    return this.#rows.size >= REGISTERED_NAMES_MAX;
+    const isFull = () => this.#rows.size >= REGISTERED_NAMES_MAX;
+    if (isFull() && !this.#isFleets) {
+      for (const { label } of this.givenUp()) {
+        this.#drop.run(label);
+        this.#rows.delete(label);
+      }
+    }
+    return isFull();
+  }
+
+  /** Names that were given up so long ago that nobody has to remember it. */
+  givenUp(): NameRow[] {
+    const until = this.now() - GIVEN_UP_MS;
+    return [...this.#rows.values()].filter(({ cid, since }) => cid === "" && since <= until);
   }
 
   /** Whether a name points to `cid`. */
@@ -161,6 +184,14 @@ export class NameRegister {
    * @throws KhachapuriError as `assertNext`; `overloaded` when the register is full
    */
   change(change: Omit<NameChange, "expires">): NameChanged {
+    const { row, before } = this.toChange(change);
+    inTransaction(this.database, () => this.#write(row, before === null));
+    this.#keep(row);
+    return changed(row, before);
+  }
+
+  /** What a change makes of a name. @throws KhachapuriError as `change` */
+  toChange(change: Omit<NameChange, "expires">): { row: NameRow; before: RegisteredName | null } {
     this.assertNext(change);
     const { label, owner, cid } = change;
     const before = this.get(label);
@@ -168,10 +199,7 @@ export class NameRegister {
     const since = this.now();
     const { takenAt, uncoveredSince } = before ?? { takenAt: since, uncoveredSince: null };
     const sequence = Number(change.sequence);
-    const row: Row = { label, owner, cid, sequence, since, takenAt, uncoveredSince };
-    inTransaction(this.database, () => this.#write(row, before === null));
-    this.#keep(row);
-    return { name: isHeld(row) ? row : null, left: before?.cid ?? null };
+    return { row: { label, owner, cid, sequence, since, takenAt, uncoveredSince }, before };
   }
 
   /**
@@ -181,28 +209,79 @@ export class NameRegister {
    * a time that no call waits long.
    */
   cover(owner: Address, most: number, until: number): void {
-    const names = this.ofOwner(owner).sort((one, other) => one.takenAt - other.takenAt);
-    const changed = names.flatMap((row, index): Row[] => {
-      const { uncoveredSince } = row;
-      if (index < most) return uncoveredSince === null ? [] : [{ ...row, uncoveredSince: null }];
-      if (uncoveredSince === null) return [{ ...row, uncoveredSince: this.now() }];
-      return uncoveredSince <= until ? [{ ...row, cid: "" }] : [];
-    }).slice(0, NAMES_COVERED_AT_ONCE_MAX);
+    const changed = this.toCover(owner, most, until);
     if (changed.length === 0) return;
     inTransaction(this.database, () => changed.forEach((row) => this.#putCovered(row)));
     for (const row of changed) this.#keep(row);
   }
 
-  #putCovered(row: Row): void {
+  /** What that makes of names. */
+  toCover(owner: Address, most: number, until: number): NameRow[] {
+    const names = this.ofOwner(owner).sort((one, other) => one.takenAt - other.takenAt);
+    return names.flatMap((row, index): NameRow[] => {
+      const { uncoveredSince } = row;
+      if (index < most) return uncoveredSince === null ? [] : [{ ...row, uncoveredSince: null }];
+      if (uncoveredSince === null) return [{ ...row, uncoveredSince: this.now() }];
+      return uncoveredSince <= until ? [{ ...row, cid: "" }] : [];
+    }).slice(0, NAMES_COVERED_AT_ONCE_MAX);
+  }
+
+  /** A name and its history as the fleet has them; null: nothing of it is remembered. */
+  textOf(label: string): string | null {
+    const row = this.#rows.get(label);
+    return row === undefined ? null : nameText(row, this.history(label));
+  }
+
+  /** What they are to be once a name is as `row` has it. */
+  textWith(row: NameRow): string {
+    const { label, cid, sequence, since } = row;
+    const before = this.get(label);
+    const known = before && cid !== "" ? this.history(label) : [];
+    const isMove = before?.sequence !== sequence && cid !== "";
+    const moves = isMove ? [{ cid, sequence, at: since }, ...known] : known;
+    return nameText(row, moves.slice(0, NAME_MOVES_KEPT_MAX));
+  }
+
+  /** What is in it is the fleet's to say: nothing is forgotten here by itself. */
+  follow(): void {
+    this.#isFleets = true;
+  }
+
+  /**
+   * Writes a name as the fleet has it, in the transaction that is open.
+   * @returns to be called once it is written: where the name pointed, if it does not any more
+   */
+  learn(label: string, text: string | null): () => CidText | null {
+    this.#dropMoves.run(label, Number.MAX_SAFE_INTEGER);
+    if (text === null) {
+      this.#drop.run(label);
+      return () => {
+        this.#forgetOwner(label);
+        this.#rows.delete(label);
+        return null;
+      };
+    }
+    const { moves, ...row } = JSON.parse(text) as NameRow & { moves: NameMove[] };
+    this.#putRow(row);
+    for (const { sequence, cid, at } of moves) this.#addMove.run(label, sequence, cid, at);
+    return () => {
+      const left = this.get(label)?.cid ?? null;
+      this.#forgetOwner(label);
+      this.#keep(row);
+      return left === row.cid ? null : left;
+    };
+  }
+
+  #putCovered(row: NameRow): void {
     this.#putRow(row);
     if (row.cid === "") this.#dropMoves.run(row.label, row.sequence);
   }
 
-  #putRow({ label, owner, cid, sequence, since, takenAt, uncoveredSince }: Row): void {
+  #putRow({ label, owner, cid, sequence, since, takenAt, uncoveredSince }: NameRow): void {
     this.#put.run(label, owner, cid, sequence, since, takenAt, uncoveredSince);
   }
 
-  #write(row: Row, isNew: boolean): void {
+  #write(row: NameRow, isNew: boolean): void {
     const { label, cid, sequence, since } = row;
     this.#putRow(row);
     // What it pointed to before is nobody's business any more, and was another's.
@@ -211,7 +290,13 @@ export class NameRegister {
     if (cid !== "") this.#addMove.run(label, sequence, cid, since);
   }
 
-  #keep(row: Row): void {
+  /** It may have been another's. */
+  #forgetOwner(label: string): void {
+    const row = this.#rows.get(label);
+    if (row !== undefined) this.#keep({ ...row, cid: "" });
+  }
+
+  #keep(row: NameRow): void {
     const { label, owner } = row;
     this.#rows.set(label, row);
     const labels = this.#labels.get(owner) ?? new Set();
@@ -220,18 +305,24 @@ export class NameRegister {
     if (labels.size === 0) this.#labels.delete(owner);
     else this.#labels.set(owner, labels);
   }
-
-  #forgetGivenUp(): void {
-    const until = this.now() - GIVEN_UP_MS;
-    for (const { label, cid, since } of [...this.#rows.values()]) {
-      if (cid !== "" || since > until) continue;
-      this.#drop.run(label);
-      this.#rows.delete(label);
-    }
-  }
 }
 
-function isHeld(row: Row): row is RegisteredName {
+/** What a change did. @param before the name until then */
+export function changed(row: NameRow, before: RegisteredName | null): NameChanged {
+  return { name: isHeld(row) ? row : null, left: before?.cid ?? null };
+}
+
+/** One text for one state of a name. @param moves the latest first */
+function nameText(row: NameRow, moves: readonly NameMove[]): string {
+  const { label, owner, cid, sequence, since, takenAt, uncoveredSince } = row;
+  const history = moves.map(({ cid, sequence, at }) => ({ cid, sequence, at }));
+  return JSON.stringify({
+    ...{ label, owner, cid, sequence, since, takenAt, uncoveredSince },
+    moves: history,
+  });
+}
+
+function isHeld(row: NameRow): row is RegisteredName {
   return row.cid !== "";
 }
 

@@ -22,10 +22,12 @@ import {
 import { TokenBucket } from "../../token_bucket.ts";
 import { addressPrefix } from "../http/address_prefix.ts";
 import { type Allowed, type Coverage, namesFor } from "./coverage.ts";
-import type { NameChanged, NameRegister } from "./register.ts";
+import type { NameChanged, NameRegister, NameWriter } from "./register.ts";
 
 export interface RegistrarOptions {
   register: NameRegister;
+  /** Where changes are made; the register itself unless it is given. */
+  writer?: NameWriter;
   coverage: Pick<Coverage, "makeWay">;
   place: NamePlace;
   /** Names for each USDC that is allowed. */
@@ -69,10 +71,23 @@ export class Registrar {
     if (change.cid !== "") await this.#assertOwnDeployment(change.cid, change.owner, from);
     const allowed = register.has(change.label) ? null : await this.#allowed(change, from);
     // From here on nothing is awaited: of two changes at once the later one sees the other's name.
-    if (allowed) this.#assertRoom(change.owner, allowed);
-    register.assertNext(change);
+    this.#assertMay(change, allowed);
     this.#admitOwner(change.owner);
-    return register.change(change);
+    return await this.#make(change, allowed);
+  }
+
+  /** Of two that are made at other nodes at once one is looked at again. */
+  async #make(change: SignedNameChange, allowed: Allowed | null): Promise<NameChanged> {
+    const { register, writer = register } = this.options;
+    const made = await writer.change(change);
+    if (made) return made;
+    this.#assertMay(change, allowed);
+    return await this.#make(change, allowed);
+  }
+
+  #assertMay(change: SignedNameChange, allowed: Allowed | null): void {
+    if (allowed) this.#assertRoom(change.owner, allowed);
+    this.options.register.assertNext(change);
   }
 
   async #assertOwnDeployment(cid: CidText, owner: Address, from: string): Promise<void> {
