@@ -44,6 +44,8 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/call/sqlite_idempotency.ts": "idempotency_test.ts keeps answers in it",
   "lib/provider/call/idempotency_seat.ts":
     "handover/desk_test.ts and door/tenancy_test.ts take keys by it, before and after a change",
+  "lib/provider/deployment/shared_outbox.ts":
+    "shared_records_test.ts kills before it is sent, and brings a lone provider's records by it",
   "lib/provider/door/estate.ts": "only leads to what there is: tenancy_test.ts passes it on",
   "lib/provider/door/handing_over.ts": "tenancy_test.ts has it hand over, and take back",
   "lib/provider/door/listening.ts": "handover/carrier_test.ts and serve_test.ts listen by it",
@@ -80,6 +82,8 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/fleet/schema/sessions.ts": "SQL, which sessions_test.ts has carried out",
   "lib/provider/fleet/schema/settings.ts":
     "SQL, which settings_test.ts, buckets_test.ts and shared_last_relays_test.ts have carried out",
+  "lib/provider/fleet/schema/runs.ts": "SQL, which shared_runs_test.ts has carried out",
+  "lib/provider/fleet/schema/shared.ts": "SQL, which shared_log_test.ts has carried out",
   "lib/provider/ledger/postgres/lane_desk.ts": "what is queued, which both_ledgers_test.ts queues",
   "lib/provider/ledger/postgres/lane_json.ts": "both_ledgers_test.ts compares what it reads",
   "lib/provider/ledger/postgres/lane_reader.ts": "both_ledgers_test.ts compares all that it reads",

@@ -1,7 +1,7 @@
 /** The book of denials, one SQLite file: those in force, and those that were. */
 import { DatabaseSync } from "node:sqlite";
 import { KhachapuriError } from "../../errors.ts";
-import type { Denial, DenialWish } from "./denial.ts";
+import type { Denial } from "./denial.ts";
 
 /** Its name in the book folder. */
 export const DENIALS_FILE = "denials.db";
@@ -23,7 +23,7 @@ const SCHEMA = `
 `;
 
 export class DenialBook {
-  private constructor(private readonly database: DatabaseSync) {}
+  private constructor(readonly database: DatabaseSync) {}
 
   /**
    * Opens the book, or makes it.
@@ -48,25 +48,18 @@ export class DenialBook {
     return this.database.prepare("SELECT * FROM denials ORDER BY id").all() as unknown as Denial[];
   }
 
-  add(wish: DenialWish, at: number): Denial {
-    const { kind, what, reason, note, until } = wish;
-    const insert = this.database.prepare(
-      "INSERT INTO denials (kind, what, reason, note, at, until) VALUES (?, ?, ?, ?, ?, ?)",
-    );
-    const { lastInsertRowid } = insert.run(kind, what, reason, note, at, until);
-    return { ...wish, id: Number(lastInsertRowid), at, lifted: null };
+  /** One that is lifted stays, so no number is given twice. */
+  nextId(): number {
+    return this.database.prepare("SELECT COALESCE(MAX(id), 0) + 1 AS id FROM denials").get()!
+      .id as number;
   }
 
-  /** The same denial, for another reason or time. */
-  change(denial: Denial, { reason, note, until }: DenialWish): Denial {
-    const update = "UPDATE denials SET reason = ?, note = ?, until = ? WHERE id = ?";
-    this.database.prepare(update).run(reason, note, until, denial.id);
-    return { ...denial, reason, note, until };
-  }
-
-  lift(denial: Denial, at: number): Denial {
-    this.database.prepare("UPDATE denials SET lifted = ? WHERE id = ?").run(at, denial.id);
-    return { ...denial, lifted: at };
+  /** A new one, or one as it is from now on. */
+  put({ id, kind, what, reason, note, at, until, lifted }: Denial): void {
+    this.database.prepare(
+      "INSERT OR REPLACE INTO denials (id, kind, what, reason, note, at, until, lifted) " +
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    ).run(id, kind, what, reason, note, at, until, lifted);
   }
 
   close(): void {

@@ -2,6 +2,7 @@
 import type { Address } from "viem";
 import type { CidText } from "../../cid.ts";
 import { KhachapuriError } from "../../errors.ts";
+import { inTransaction } from "../../transaction.ts";
 import { type Denial, type DenialWish, deniedBy, stateOfDenial } from "./denial.ts";
 import type { DenialBook } from "./denial_book.ts";
 import { NetworkIndex, parseNetwork } from "./network.ts";
@@ -13,6 +14,24 @@ export interface DenialsOptions {
   now: () => number;
   /** Told of each request that is refused. */
   onRefused?(kind: DenialKind): void;
+}
+
+/** What an operator's word makes of a denial. */
+export interface DenialChange {
+  /** Null: there was none. */
+  readonly was: Denial | null;
+  readonly denial: Denial;
+}
+
+/** Who takes an operator's word. */
+export interface DenialDesk {
+  /**
+   * On disk when it resolves, and in force. What is denied already stays so, under the same id and
+   * for the new reason and time.
+   */
+  deny(wish: DenialWish): Denial | Promise<Denial>;
+  /** Ends one; one that has ended stays as it is. @throws KhachapuriError `not_found` */
+  lift(id: number): Denial | Promise<Denial>;
 }
 
 /** Of a kind and what it is about: no kind has a space in it. */
@@ -34,13 +53,18 @@ export class Denials implements Welcome {
    * for the new reason and time.
    */
   deny(wish: DenialWish): Denial {
+    return this.#write(() => this.toDeny(wish));
+  }
+
+  /** What denying changes. */
+  toDeny(wish: DenialWish): DenialChange {
     const { book, now } = this.#options;
-    const known = this.#bySubject.get(keyOf(wish));
-    const denial = known && this.#isInForce(known)
-      ? book.change(known, wish)
-      : book.add(wish, now());
-    this.#index();
-    return denial;
+    const known = this.#denialOf(wish.kind, wish.what);
+    if (known === null) {
+      return { was: null, denial: { ...wish, id: book.nextId(), at: now(), lifted: null } };
+    }
+    const { reason, note, until } = wish;
+    return { was: known, denial: { ...known, reason, note, until } };
   }
 
   /**
@@ -48,6 +72,11 @@ export class Denials implements Welcome {
    * @throws KhachapuriError `not_found`
    */
   lift(id: number): Denial {
+    return this.#write(() => this.toLift(id));
+  }
+
+  /** What lifting changes. @throws KhachapuriError `not_found` */
+  toLift(id: number): DenialChange {
     const { book, now } = this.#options;
     const known = book.all().find((denial) => denial.id === id);
     if (!known) {
@@ -55,10 +84,19 @@ export class Denials implements Welcome {
         hints: ["khachapuri deny list names them"],
       });
     }
-    if (!this.#isInForce(known)) return known;
-    const lifted = book.lift(known, now());
+    return { was: known, denial: this.#isInForce(known) ? { ...known, lifted: now() } : known };
+  }
+
+  /** The process before may write, too, for a moment: each number is given once. */
+  #write(change: () => DenialChange): Denial {
+    const { book } = this.#options;
+    const denial = inTransaction(book.database, () => {
+      const { denial } = change();
+      book.put(denial);
+      return denial;
+    });
     this.#index();
-    return lifted;
+    return denial;
   }
 
   /** What another process has written into the book since it was opened is in force here, too. */

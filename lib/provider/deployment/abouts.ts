@@ -56,7 +56,12 @@ export class Abouts {
 
   note({ cid, spec: { about, access } }: Deployment): void {
     if (about === undefined) return;
-    this.#insert.run(cid, access, JSON.stringify(about));
+    this.learn(cid, access, JSON.stringify(about));
+  }
+
+  /** As another node of the fleet noted it. @param about JSON */
+  learn(cid: CidText, access: string, about: string): void {
+    this.#insert.run(cid, access, about);
     this.#noted++;
   }
 

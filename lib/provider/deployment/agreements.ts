@@ -40,6 +40,11 @@ export class Agreements {
     this.#insert.run(cid, access === "payer" ? null : String(permit.price), terms);
   }
 
+  /** As another node of the fleet noted it. */
+  learn(cid: CidText, price: string | null, terms: Hex): void {
+    this.#insert.run(cid, price, terms);
+  }
+
   /** The terms that a deployment signed; null for one that an early release met. */
   termsOf(cid: CidText): Hex | null {
     return this.#terms.get(cid)?.terms as Hex | undefined ?? null;

@@ -42,8 +42,8 @@ export class DeploymentLanes {
   }
 
   /** A deployment is registered as row `number` in the same transaction. */
-  add(number: number, owner: Address, id: Hex): void {
-    this.#insert.run(owner, deploymentLane(id));
+  add(number: number, owner: Address, id: Hex, lane = deploymentLane(id)): void {
+    this.#insert.run(owner, lane);
     this.#madeUp.add(number);
     this.#makeUp();
   }

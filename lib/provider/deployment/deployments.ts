@@ -61,7 +61,7 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
 export class Deployments {
   readonly #options: DeploymentsOptions;
   readonly #known = new SpecShelf();
-  readonly #refused = new Lru<CidText, KhachapuriError>(SPEC_REFUSALS_MAX);
+  #refused = new Lru<CidText, KhachapuriError>(SPEC_REFUSALS_MAX);
   readonly #absences: Absences;
   readonly #lookups: Lookups;
   /** Of our keys, as they have opened a spec. */
@@ -141,6 +141,11 @@ export class Deployments {
   /** A call to it was paid for: its lookup was no stranger's whim. */
   notePaid(cid: CidText): void {
     this.#lookups.notePaid(cid);
+  }
+
+  /** Other terms are listed now: what was refused for its own may be taken. */
+  forgetRefusals(): void {
+    this.#refused = new Lru(SPEC_REFUSALS_MAX);
   }
 
   /** What could not be had is here now. */

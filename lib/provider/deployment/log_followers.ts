@@ -36,6 +36,11 @@ export class LogFollowers {
     return { ended, leave };
   }
 
+  /** Deployments whose runs are waited for. */
+  followed(): CidText[] {
+    return [...this.#leaves.keys()];
+  }
+
   isFollowed(cid: CidText): boolean {
     return this.#leaves.has(cid);
   }

@@ -10,6 +10,10 @@ export interface LogRow {
   text: string;
 }
 
+export interface OwnedRow extends LogRow {
+  readonly cid: CidText;
+}
+
 /** Rows dropped at a time when all together are too many. */
 const DROPPED_ROWS = 64;
 
@@ -19,6 +23,7 @@ export class LogRows {
   readonly #trimToBytes: StatementSync;
   readonly #dropOldest: StatementSync;
   readonly #select: StatementSync;
+  readonly #selectAll: StatementSync;
   readonly #last: StatementSync;
   readonly #newest: StatementSync;
   readonly #bytes: StatementSync;
@@ -60,6 +65,10 @@ export class LogRows {
       `SELECT rowid AS number, ${column} AS text FROM ${name}
        WHERE cid = ? AND rowid > ? ORDER BY rowid`,
     );
+    this.#selectAll = database.prepare(
+      `SELECT rowid AS number, cid, ${column} AS text FROM ${name}
+       WHERE rowid > ? ORDER BY rowid LIMIT ?`,
+    );
     this.#last = database.prepare(
       `SELECT ${column} AS text FROM ${name} WHERE cid = ? ORDER BY rowid DESC LIMIT 1`,
     );
@@ -93,6 +102,11 @@ export class LogRows {
   /** A deployment's rows with a higher number, in their order. */
   after(cid: CidText, number: number): LogRow[] {
     return this.#select.all(cid, number) as unknown as LogRow[];
+  }
+
+  /** The first `most` rows of all deployments with a higher number, in their order. */
+  allAfter(number: number, most: number): OwnedRow[] {
+    return this.#selectAll.all(number, most) as unknown as OwnedRow[];
   }
 
   /** The text of a deployment's last row; null: it has none. */

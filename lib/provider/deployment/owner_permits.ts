@@ -21,7 +21,18 @@ const SCHEMA = `
   ) STRICT;
 `;
 
-export class OwnerPermits {
+/** Where such permits are. */
+export interface PermitShelf {
+  /** The permit by which a deployment's owner pays; the same object while it is remembered. */
+  of(deployment: Deployment): Permit;
+  /**
+   * From now on the owner pays for what its lane is of by this permit; on disk when it resolves.
+   * @returns false: another one was put there meanwhile, and is known now
+   */
+  put(permit: Permit): boolean | Promise<boolean>;
+}
+
+export class OwnerPermits implements PermitShelf {
   /** Of those that were asked for; null: the spec's pays. */
   readonly #known = new Lru<string, Permit | null>(DEPLOYMENTS_REMEMBERED_MAX);
   readonly #find: StatementSync;
@@ -46,23 +57,51 @@ export class OwnerPermits {
     return this.#kept(permit) ?? permit;
   }
 
-  /** From now on the owner pays for what its lane is of by this permit; on disk when it returns. */
-  put(permit: Permit): void {
+  /**
+   * From now on the owner pays for what its lane is of by this permit; on disk when it returns.
+   * @returns whether it does: nobody else writes here
+   */
+  put(permit: Permit): boolean {
     const { payer, lane } = permit;
-    const text = JSON.stringify(permitToJson(permit));
+    const text = permitText(permit);
     const write = () => {
       this.#put.run(payer, lane, this.now(), text);
       if (!this.#isPaidFor(permit)) this.#unpaid.add(permit);
       this.#makeRoom();
     };
     durably(this.database, () => inTransaction(this.database, write));
-    this.#known.set(keyOf(permit), permit);
+    this.#known.set(placeKey(permit), permit);
+    return true;
+  }
+
+  /** The permit that is kept for a lane, as it is written; null: none. */
+  textAt({ payer, lane }: PermitPlace): string | null {
+    return this.#find.get(payer, lane)?.permit as string | undefined ?? null;
+  }
+
+  /** Whether it goes when there are too many such. */
+  isLoose(place: PermitPlace): boolean {
+    return !this.#isPaidFor(place);
+  }
+
+  /**
+   * Writes what the fleet keeps for a lane, in the transaction that is open.
+   * @param text null: none any more
+   * @returns to be called once it is written
+   */
+  learn(place: PermitPlace, text: string | null): () => void {
+    const { payer, lane } = place;
+    if (text === null || !this.isLoose(place)) this.#unpaid.remove(place);
+    else this.#unpaid.add(place);
+    if (text === null) this.#remove.run(payer, lane);
+    else this.#put.run(payer, lane, this.now(), text);
+    return () => void this.#known.delete(placeKey(place));
   }
 
   #kept({ payer, lane }: PermitPlace): Permit | null {
-    return this.#known.getOrInsertComputed(keyOf({ payer, lane }), () => {
-      const text = this.#find.get(payer, lane)?.permit as string | undefined;
-      return text === undefined ? null : permitFromJson(JSON.parse(text));
+    return this.#known.getOrInsertComputed(placeKey({ payer, lane }), () => {
+      const text = this.textAt({ payer, lane });
+      return text === null ? null : permitFromJson(JSON.parse(text));
     });
   }
 
@@ -72,7 +111,7 @@ export class OwnerPermits {
       const oldest = this.#unpaid.takeOldest();
       if (oldest === null) return;
       if (this.#isPaidFor(oldest)) continue;
-      this.#known.delete(keyOf(oldest));
+      this.#known.delete(placeKey(oldest));
       this.#remove.run(oldest.payer, oldest.lane);
     }
   }
@@ -82,6 +121,12 @@ export class OwnerPermits {
   }
 }
 
-function keyOf({ payer, lane }: PermitPlace): string {
+/** As it is kept. */
+export function permitText(permit: Permit): string {
+  return JSON.stringify(permitToJson(permit));
+}
+
+/** What tells it from others. */
+export function placeKey({ payer, lane }: PermitPlace): string {
   return `${payer}:${lane}`;
 }

@@ -4,6 +4,7 @@
  * and the latest runs of each. Never a secret of a spec.
  */
 import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
 import { openStateDatabase } from "../../state_database.ts";
 import { Agreements } from "./agreements.ts";
 import { OwnerPermits } from "./owner_permits.ts";
@@ -13,6 +14,8 @@ import { Stops } from "./stops.ts";
 import { TariffBook } from "./tariff_book.ts";
 
 export interface Records {
+  /** The file. */
+  readonly database: DatabaseSync;
   readonly registrations: Registrations;
   readonly agreements: Agreements;
   readonly tariffs: TariffBook;
@@ -44,6 +47,7 @@ export function openRecords(path: string, options: RecordsOptions = {}): Records
   const ownerPermits = new OwnerPermits(database, registrations, now);
   const runLog = new RunLog(database, options);
   return {
+    database,
     registrations,
     agreements,
     tariffs,

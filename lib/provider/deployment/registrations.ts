@@ -21,6 +21,27 @@ export interface Registration {
   stopped: boolean;
 }
 
+/** All that is kept of a deployment that was paid for, as the nodes of a fleet tell each other. */
+export interface SharedDeployment {
+  readonly cid: CidText;
+  readonly id: Hex;
+  readonly owner: Address;
+  /** That it counts on. */
+  readonly lane: Hex;
+  /** Unix ms. */
+  readonly firstSeen: number;
+  /** Which tariff it came under. */
+  readonly came: number;
+  /** What its permit pays at most, USDC base units; null where callers pay, or it is not known. */
+  readonly price: string | null;
+  /** That it signed; null where an early release met it. */
+  readonly terms: Hex | null;
+  readonly recipient: string | null;
+  readonly access: string | null;
+  /** What its owner says of it, JSON. */
+  readonly about: string | null;
+}
+
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS deployments (
     cid TEXT PRIMARY KEY, id TEXT NOT NULL, owner TEXT NOT NULL, firstSeen INTEGER NOT NULL
@@ -39,6 +60,7 @@ export class Registrations {
   readonly abouts: Abouts;
   #onAdded: (cid: CidText) => void = () => {};
   readonly #insert: StatementSync;
+  readonly #correct: StatementSync;
   readonly #find: StatementSync;
   readonly #isOwner: StatementSync;
   readonly #ofOwner: StatementSync;
@@ -47,7 +69,7 @@ export class Registrations {
     private readonly database: DatabaseSync,
     private readonly stops: Stops,
     private readonly agreements: Agreements,
-    private readonly tariffs: Pick<TariffBook, "note">,
+    private readonly tariffs: Pick<TariffBook, "note" | "learnCame" | "forget">,
     private readonly now: () => number,
   ) {
     database.exec(SCHEMA);
@@ -55,6 +77,7 @@ export class Registrations {
     this.abouts = new Abouts(database);
     this.#lanes = new DeploymentLanes(database);
     this.#insert = database.prepare("INSERT OR IGNORE INTO deployments VALUES (?, ?, ?, ?)");
+    this.#correct = database.prepare("UPDATE deployments SET firstSeen = ? WHERE cid = ?");
     this.#find = database.prepare("SELECT firstSeen FROM deployments WHERE cid = ?");
     this.#isOwner = database.prepare("SELECT 1 FROM deployments WHERE owner = ? LIMIT 1");
     this.#ofOwner = database.prepare(
@@ -80,6 +103,27 @@ export class Registrations {
     this.agreements.note(deployment);
     this.#sealedTo.note(deployment);
     this.abouts.note(deployment);
+  }
+
+  /**
+   * Writes deployments that the fleet has, in the transaction that is open: who was first is said
+   * by the fleet.
+   * @returns to be called once they are written
+   */
+  learn(deployments: readonly SharedDeployment[]): () => void {
+    for (const deployment of deployments) this.#learnOne(deployment);
+    return () => this.tariffs.forget(deployments.map(({ cid }) => cid));
+  }
+
+  #learnOne({ cid, id, owner, lane, firstSeen, came, ...facts }: SharedDeployment): void {
+    const { changes, lastInsertRowid } = this.#insert.run(cid, id, owner, firstSeen);
+    if (changes === 1) this.#lanes.add(Number(lastInsertRowid), owner, id, lane);
+    else this.#correct.run(firstSeen, cid);
+    this.tariffs.learnCame(cid, came);
+    const { price, terms, recipient, access, about } = facts;
+    if (terms !== null) this.agreements.learn(cid, price, terms);
+    if (recipient !== null) this.#sealedTo.learn(cid, recipient);
+    if (about !== null) this.abouts.learn(cid, access!, about);
   }
 
   /** Tells of each that is paid for from now on. */

@@ -24,7 +24,7 @@ function open(database = new DatabaseSync(":memory:")) {
   const clock = { ms: 0 };
   const stops = new Stops(database, () => clock.ms);
   const noted: CidText[] = [];
-  const tariffs = { note: (cid: CidText) => void noted.push(cid) };
+  const tariffs = { note: (cid: CidText) => void noted.push(cid), learnCame() {}, forget() {} };
   const agreements = new Agreements(database);
   const registrations = new Registrations(database, stops, agreements, tariffs, () => clock.ms);
   return { database, clock, stops, noted, registrations };

@@ -17,7 +17,7 @@ import {
 } from "../../limits_of_servers.ts";
 import { Lru } from "../../lru.ts";
 import { LogFollowers } from "./log_followers.ts";
-import { LogRows } from "./log_rows.ts";
+import { LogRows, type OwnedRow } from "./log_rows.ts";
 import type { ServerEntry } from "./server_entries.ts";
 
 /** One run, as its owner may read it. */
@@ -59,6 +59,21 @@ export interface RunLogPage {
   server: ServerEntry[];
   /** Of the last that was read, in the order in which all of it was written. */
   cursor: number;
+}
+
+/** A line as it is written, of whatever deployment. */
+export interface LogLine extends OwnedRow {
+  readonly isServers: boolean;
+}
+
+/** The log as owners read it. */
+export interface RunReader {
+  readonly followers: Pick<LogFollowers, "follow" | "close">;
+  read(cid: CidText, after?: number): RunLogPage | Promise<RunLogPage>;
+  /** The latest run of each deployment that has one. */
+  lastOf(
+    cids: readonly CidText[],
+  ): ReadonlyMap<CidText, LoggedRun> | Promise<ReadonlyMap<CidText, LoggedRun>>;
 }
 
 /** Where lines go. */
@@ -121,7 +136,7 @@ const emptyBatch = (): Batch => ({
   entryCharacters: 0,
 });
 
-export class RunLog {
+export class RunLog implements RunReader {
   readonly followers = new LogFollowers();
   readonly #database: DatabaseSync;
   readonly #lost: (error: unknown) => void;
@@ -137,6 +152,7 @@ export class RunLog {
   readonly #uncutRuns = new Lru<CidText, number>(DEPLOYMENTS_REMEMBERED_MAX);
   /** Another process writes the log. */
   #sink: LogSink | null = null;
+  #onWritten: () => void = () => {};
   /** The number of the last row of either table. */
   #newest: number;
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -190,14 +206,14 @@ export class RunLog {
    * @param after the cursor of an earlier page, whose content is left out; 0: from the beginning
    */
   read(cid: CidText, after = 0): RunLogPage {
-    this.#flush();
+    this.flush();
     // A cursor from before the records were lost.
     const from = after > this.#newest ? 0 : after;
     const runs = this.#runs.after(cid, from).slice(-RUN_LOG_RUNS_MAX);
     const entries = this.#entries.after(cid, from);
     return {
       runs: runs.map(({ text }) => parseRun(text)),
-      server: entries.flatMap(({ text }) => JSON.parse(text) as ServerEntry[]),
+      server: entries.flatMap(({ text }) => parseEntries(text)),
       cursor: Math.max(from, runs.at(-1)?.number ?? 0, entries.at(-1)?.number ?? 0),
     };
   }
@@ -211,10 +227,33 @@ export class RunLog {
     return text === null ? null : parseRun(text);
   }
 
+  lastOf(cids: readonly CidText[]): ReadonlyMap<CidText, LoggedRun> {
+    const found = cids.map((cid) => [cid, this.last(cid)] as const);
+    return new Map(found.filter((entry): entry is [CidText, LoggedRun] => entry[1] !== null));
+  }
+
+  /** The first `most` lines after one, of those that are written; from 0: of all. */
+  linesAfter(number: number, most: number): LogLine[] {
+    const of = (rows: LogRows, isServers: boolean) =>
+      rows.allAfter(number, most).map((row) => ({ ...row, isServers }));
+    const lines = [...of(this.#runs, false), ...of(this.#entries, true)];
+    return lines.sort((one, other) => one.number - other.number).slice(0, most);
+  }
+
+  /** No line that comes has this number, or one before it. */
+  beginAfter(number: number): void {
+    this.#newest = Math.max(this.#newest, number);
+  }
+
+  /** Tells whenever lines were written. */
+  whenWritten(tell: () => void): void {
+    this.#onWritten = tell;
+  }
+
   close(): void {
     this.followers.close();
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#flush();
+    this.flush();
   }
 
   #soon(cid: CidText, isMuch: boolean): void {
@@ -238,7 +277,7 @@ export class RunLog {
   /** Begins to write what waits. */
   #begin(): void {
     // It comes faster than it is written: what there is of memory is not for lines.
-    if (this.#leaving) return this.#flush();
+    if (this.#leaving) return this.flush();
     this.#leaving = this.#waiting;
     this.#waiting = emptyBatch();
     this.#goOn();
@@ -252,7 +291,7 @@ export class RunLog {
   }
 
   /** Writes all that waits, at once. */
-  #flush(): void {
+  flush(): void {
     const batches = [this.#leaving, this.#waiting];
     this.#leaving = null;
     this.#waiting = emptyBatch();
@@ -267,6 +306,7 @@ export class RunLog {
         this.#writeEntries(batch.entries);
       });
       for (const cid of [...batch.runs.keys(), ...batch.entries.keys()]) this.followers.wake(cid);
+      this.#onWritten();
     } catch (error) {
       this.#lost(error);
     }
@@ -296,6 +336,11 @@ export class RunLog {
 }
 
 /** What older versions did not keep is null. */
-function parseRun(text: string): LoggedRun {
+export function parseRun(text: string): LoggedRun {
   return { path: null, egress: null, ...JSON.parse(text) };
+}
+
+/** A row of what a server wrote. */
+export function parseEntries(text: string): ServerEntry[] {
+  return JSON.parse(text);
 }

@@ -13,14 +13,21 @@ const SCHEMA = `
 
 export class SealedTo {
   readonly #insert: StatementSync;
+  readonly #learn: StatementSync;
 
   constructor(database: DatabaseSync) {
     database.exec(SCHEMA);
     this.#insert = database.prepare("INSERT OR REPLACE INTO sealedTo VALUES (?, ?)");
+    this.#learn = database.prepare("INSERT OR IGNORE INTO sealedTo VALUES (?, ?)");
   }
 
   note({ cid, recipient }: Pick<Deployment, "cid" | "recipient">): void {
     if (recipient !== undefined) this.#insert.run(cid, recipient);
+  }
+
+  /** As another node of the fleet noted it; what opens it here is known better. */
+  learn(cid: CidText, recipient: string): void {
+    this.#learn.run(cid, recipient);
   }
 }
 

@@ -19,6 +19,7 @@ export class Stops {
   /** Whether it was stopped, of those that were asked for. */
   readonly #known = new Lru<string, boolean>(DEPLOYMENTS_REMEMBERED_MAX);
   readonly #find: StatementSync;
+  readonly #learn: StatementSync;
   readonly #listeners = new Set<(spec: Stoppable) => void>();
   /** Null until it is asked for, and after each change. */
   #count: number | null = null;
@@ -26,6 +27,9 @@ export class Stops {
   constructor(private readonly database: DatabaseSync, private readonly now: () => number) {
     database.exec(SCHEMA);
     this.#find = database.prepare("SELECT 1 FROM stops WHERE owner = ? AND id = ?");
+    this.#learn = database.prepare(
+      "INSERT INTO stops VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
+    );
   }
 
   /** How many there are. */
@@ -36,7 +40,7 @@ export class Stops {
 
   has(spec: Stoppable): boolean {
     const find = () => this.#find.get(spec.owner, spec.id) !== undefined;
-    return this.#known.getOrInsertComputed(keyOf(spec), find);
+    return this.#known.getOrInsertComputed(stopKey(spec), find);
   }
 
   /** Durable when it returns; calls from then on are refused as `stopped`. */
@@ -44,12 +48,30 @@ export class Stops {
     const insert = this.database.prepare("INSERT OR IGNORE INTO stops VALUES (?, ?, ?)");
     durably(this.database, () => void insert.run(spec.owner, spec.id, this.now()));
     this.hear(spec);
-    for (const listener of this.#listeners) listener({ owner: spec.owner, id: spec.id });
+    this.#tell({ owner: spec.owner, id: spec.id });
+  }
+
+  /** Resolves when what is stopped is known wherever calls are taken: here, and nowhere else. */
+  heard(): void {}
+
+  /**
+   * Writes a stop that a node of the fleet was told of first, in the transaction that is open.
+   * @param at Unix ms
+   * @returns to be called once it is written
+   */
+  learn({ owner, id }: Stoppable, at: number): () => void {
+    const isNew = this.#find.get(owner, id) === undefined;
+    this.#learn.run(owner, id, at);
+    if (!isNew) return () => {};
+    return () => {
+      this.hear({ owner, id });
+      this.#tell({ owner, id });
+    };
   }
 
   /** Another process of the provider has it on disk. */
   hear(spec: Stoppable): void {
-    this.#known.set(keyOf(spec), true);
+    this.#known.set(stopKey(spec), true);
     this.#count = null;
   }
 
@@ -58,6 +80,10 @@ export class Stops {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
+
+  #tell(spec: Stoppable): void {
+    for (const listener of this.#listeners) listener(spec);
+  }
 }
 
 /** What a deployment that its owner has stopped is refused with. */
@@ -65,6 +91,7 @@ export function stopped(): KhachapuriError {
   return new KhachapuriError("stopped", "the owner has stopped this deployment");
 }
 
-function keyOf({ owner, id }: Stoppable): string {
+/** What tells it from others. */
+export function stopKey({ owner, id }: Stoppable): string {
   return `${owner}:${id}`;
 }

@@ -4,6 +4,7 @@
  * claim a price by what it signs; and they are numbered, so that no clock decides who was first.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { isDeepStrictEqual } from "node:util";
 import type { Hex } from "viem";
 import type { CidText } from "../../cid.ts";
 import type { Keep } from "../../keep.ts";
@@ -21,6 +22,7 @@ import {
   priceAt,
   pricedSince,
   type Standing,
+  type Tariff,
   type Tariffs,
   termsTakenUntil,
   type TimedPrice,
@@ -58,6 +60,8 @@ export class TariffBook {
   #came = new Lru<CidText, number | null>(DEPLOYMENTS_REMEMBERED_MAX);
   readonly #insert: StatementSync;
   readonly #find: StatementSync;
+  readonly #learnCame: StatementSync;
+  readonly #putTariff: StatementSync;
 
   constructor(
     private readonly database: DatabaseSync,
@@ -67,6 +71,8 @@ export class TariffBook {
     database.exec(SCHEMA);
     this.#insert = database.prepare("INSERT OR IGNORE INTO came VALUES (?, ?)");
     this.#find = database.prepare("SELECT tariff FROM came WHERE cid = ?");
+    this.#learnCame = database.prepare("INSERT OR REPLACE INTO came VALUES (?, ?)");
+    this.#putTariff = database.prepare("INSERT OR REPLACE INTO tariffs VALUES (?, ?, ?, ?)");
   }
 
   /**
@@ -91,15 +97,13 @@ export class TariffBook {
    */
   #write(tariffs: Tariffs, known: number, beginning: Beginning | null): void {
     const last = tariffs.length - 1;
-    const insert = this.database.prepare("INSERT INTO tariffs VALUES (?, ?, ?, ?)");
     const rest = this.database.prepare(
       "INSERT OR IGNORE INTO came SELECT cid, ? FROM deployments WHERE rowid > ?",
     );
     const madeUp = new MadeUp(this.database, "came");
     inTransaction(this.database, () => {
-      for (const [index, { price, terms, since }] of tariffs.entries()) {
-        if (index < known) continue;
-        insert.run(index, String(price), JSON.stringify(terms), Number(since));
+      for (const [index, tariff] of tariffs.entries()) {
+        if (index >= known) this.#insertTariff(index, tariff);
       }
       for (const { cid, price } of beginning ? agreementsIn(this.database) : []) {
         this.#insert.run(cid, beginning!.cameUnder(price));
@@ -107,6 +111,53 @@ export class TariffBook {
       rest.run(last, madeUp.upTo);
       madeUp.advance(madeUp.last);
     });
+  }
+
+  #insertTariff(no: number, { price, terms, since }: Tariff): void {
+    this.#putTariff.run(no, String(price), JSON.stringify(terms), Number(since));
+  }
+
+  /** A fleet's nodes offer the tariff of this number, of those that were learned. */
+  follow(no: number, keep: Keep): void {
+    const [first, ...others] = tariffsIn(this.database).slice(0, no + 1);
+    this.#offered = { tariffs: [first!, ...others], keep };
+  }
+
+  /** Writes a tariff of the fleet, in the transaction that is open. */
+  learn(no: number, tariff: Tariff): void {
+    this.#insertTariff(no, tariff);
+  }
+
+  /** And under which of them a deployment came; @see forget */
+  learnCame(cid: CidText, no: number): void {
+    this.#learnCame.run(cid, no);
+  }
+
+  /** What these came under may be written otherwise by now. */
+  forget(cids: readonly CidText[]): void {
+    for (const cid of cids) this.#came.delete(cid);
+  }
+
+  /**
+   * This node joins a fleet that has had these tariffs, in the transaction that is open: what came
+   * here under another of its own is nobody there whom an earlier price is kept for.
+   */
+  adopt(tariffs: Tariffs): void {
+    const last = tariffs.length - 1;
+    const same = (one: Tariff) => tariffs.findIndex((other) => isDeepStrictEqual(one, other));
+    const move = this.database.prepare("UPDATE came SET tariff = ? WHERE tariff = ?");
+    for (const [no, tariff] of tariffsIn(this.database).entries()) {
+      const there = same(tariff);
+      // Apart from the numbers that are still to be changed.
+      move.run(-1 - (there < 0 ? last : there), no);
+    }
+    this.database.exec(`
+      UPDATE came SET tariff = -1 - tariff WHERE tariff < 0;
+      INSERT OR IGNORE INTO came SELECT cid, ${last} FROM deployments;
+      DELETE FROM tariffs;
+    `);
+    for (const [no, tariff] of tariffs.entries()) this.#insertTariff(no, tariff);
+    this.#came = new Lru(DEPLOYMENTS_REMEMBERED_MAX);
   }
 
   /** A deployment's first call was paid for: it came under what is offered now. */

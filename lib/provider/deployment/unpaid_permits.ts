@@ -43,9 +43,13 @@ export class UnpaidPermits {
   }
 
   /** It is the newest now. */
-  add({ payer, lane }: PermitPlace): void {
+  add(place: PermitPlace): void {
+    this.remove(place);
+    this.#insert.run(place.payer, place.lane);
+  }
+
+  remove({ payer, lane }: PermitPlace): void {
     this.#remove.run(payer, lane);
-    this.#insert.run(payer, lane);
   }
 
   /** Null: there is none. */

@@ -6,7 +6,7 @@ import { parseShape } from "../../shape.ts";
 import type { Control } from "../control/control_server.ts";
 import { type Denial, denialToJson, parseDenialWish } from "../denial/denial.ts";
 import { DenialBook, DENIALS_FILE } from "../denial/denial_book.ts";
-import { Denials } from "../denial/denials.ts";
+import { type DenialDesk, Denials } from "../denial/denials.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { Counter } from "../metrics/metrics.ts";
 import type { Sandboxes } from "../program/sandboxes.ts";
@@ -23,8 +23,8 @@ export function openDenials(
   return new Denials({ book, now, onRefused: (kind) => refused.add({ kind }) });
 }
 
-export interface DenialDesk {
-  denials: Denials;
+export interface DenialRoom {
+  denials: DenialDesk;
   sandboxes: Pick<Sandboxes, "expel">;
   log: Log;
   now: () => number;
@@ -38,11 +38,10 @@ export type Denied = Pick<Denial, "kind" | "what">;
 const liftShape = v.strictObject({ id: v.pipe(v.number(), v.safeInteger()) });
 
 /** Has the verbs `deny` and `lift` handled; each answers with the denial as it is then. */
-export function takeDenials(control: Pick<Control, "on">, desk: DenialDesk): void {
+export function takeDenials(control: Pick<Control, "on">, desk: DenialRoom): void {
   const { denials, log, now, tell = () => {} } = desk;
-  // deno-lint-ignore require-await
   control.on("deny", async (body) => {
-    const denial = denials.deny(parseDenialWish(body, now()));
+    const denial = await denials.deny(parseDenialWish(body, now()));
     const { id, kind, what } = denial;
     log.info("denied by the operator", { id, kind, what });
     // What runs is ended; nobody is kept waiting for it.
@@ -50,10 +49,9 @@ export function takeDenials(control: Pick<Control, "on">, desk: DenialDesk): voi
     tell(denial);
     return denialToJson(denial, now());
   });
-  // deno-lint-ignore require-await
   control.on("lift", async (body) => {
     const { id } = parseShape(liftShape, body, "lift", "invalid_input");
-    const denial = denials.lift(id);
+    const denial = await denials.lift(id);
     log.info("denial lifted by the operator", { id, kind: denial.kind, what: denial.what });
     return denialToJson(denial, now());
   });
@@ -61,7 +59,7 @@ export function takeDenials(control: Pick<Control, "on">, desk: DenialDesk): voi
 
 /** Ends what runs of who or what is denied. */
 export async function expelDenied(
-  { sandboxes }: Pick<DenialDesk, "sandboxes">,
+  { sandboxes }: Pick<DenialRoom, "sandboxes">,
   denied: Denied,
   log: Log,
 ): Promise<void> {

@@ -6,6 +6,7 @@ import type { ExactOffer } from "../../exact_payment.ts";
 import { Exact } from "../money/exact/exact.ts";
 import { ExactLooks } from "../money/exact/looks.ts";
 import type { Receipts } from "../money/receipts.ts";
+import type { Seller } from "../money/seller.ts";
 import { openExactChain } from "../settlement/exact/exact_chain.ts";
 import { EXACT_GAS, EXACT_GAS_USUAL, ExactWorth } from "../settlement/exact/exact_worth.ts";
 import { coinPriceOf, costOf } from "../settlement/gas_worth.ts";
@@ -18,7 +19,9 @@ import type { Site } from "./site.ts";
 const SIGNING_SECONDS = 60;
 
 /** What a call costs so, USDC base units. */
-export function exactAmount({ price, exact: { minimum } }: ProviderConfig): bigint {
+export function exactAmount(
+  { price, exact: { minimum } }: Pick<ProviderConfig, "price" | "exact">,
+): bigint {
   return price > minimum ? price : minimum;
 }
 
@@ -69,14 +72,18 @@ export async function openExactScheme(
   { provider, ground, succession, now }: Site,
   { operator, callPurchases: purchases, settler, policy }: Payments,
   receipts: Pick<Receipts, "pathOf">,
+  seller: Pick<Seller, "price">,
 ): Promise<Exact | null> {
-  if (!provider.exact.enabled) return null;
+  const { exact } = provider;
+  if (!exact.enabled) return null;
   const { connected: { chain, contracts: { usdc }, domain } } = ground;
   const terms: ExactOffer = {
     chainId: chain.chainId,
     asset: usdc,
     payTo: provider.address,
-    amount: exactAmount(provider),
+    get amount() {
+      return exactAmount({ price: seller.price, exact });
+    },
     maxTimeoutSeconds: Math.ceil(provider.sandbox.timeoutMs / 1_000) + SIGNING_SECONDS,
     name: domain.name,
     version: domain.version,

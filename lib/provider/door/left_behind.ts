@@ -8,6 +8,7 @@ import { timeText } from "../../time_text.ts";
 import { type Agreed, type Agreement, readAgreed } from "../deployment/agreements.ts";
 import { beginningOf } from "../deployment/first_tariffs.ts";
 import { recordsPath } from "../deployment/records.ts";
+import { offerAt } from "../deployment/shared_offer.ts";
 import {
   areTermsTaken,
   priceAt,
@@ -53,9 +54,10 @@ export function readLeftBehind(
   terms: readonly Hex[] | null,
   now: () => number,
 ): LeftBehind {
-  const agreed = readAgreed(recordsPath(resolveFromHome(config, provider.stateDir)));
+  const path = recordsPath(resolveFromHome(config, provider.stateDir));
+  const agreed = readAgreed(path);
   const listed = terms ?? agreed.agreements.map(({ terms }) => terms);
-  const offer = offerOf(provider, listed);
+  const offer = offerAt(path, offerOf(provider, listed), terms === null ? "unknown" : "known");
   return leftBehind(agreed, offer, BigInt(Math.floor(now() / 1_000)));
 }
 

@@ -6,6 +6,7 @@ import type { Accept } from "../../payment_required.ts";
 import { acceptsOf } from "../call/accepts.ts";
 import type { Welcome } from "../denial/welcome.ts";
 import type { Abouts } from "../deployment/abouts.ts";
+import type { CurrentOffer } from "../deployment/current_offer.ts";
 import type { Records } from "../deployment/records.ts";
 import type { Stops } from "../deployment/stops.ts";
 import {
@@ -32,6 +33,8 @@ export interface OpenapiOptions {
   readonly welcome: Pick<Welcome, "refusal">;
   /** The entries of x402's `accepts`, now. */
   accepts(): readonly Accept[];
+  /** How often what is offered was changed. */
+  readonly offer: Pick<CurrentOffer, "changes">;
   /** Unix ms. */
   now(): number;
 }
@@ -42,6 +45,8 @@ interface Made {
   /** How much there was to list, and of whose stops was known. */
   readonly noted: number;
   readonly stopped: number;
+  /** And of which offer. */
+  readonly offered: number;
   readonly at: number;
 }
 
@@ -53,20 +58,22 @@ export class OpenapiDocument {
 
   /** The document as it is now. */
   current(): Pick<Made, "body" | "etag"> {
-    const { abouts, stops, now } = this.options;
+    const { abouts, stops, offer, now } = this.options;
     const made = this.#made;
-    const isSame = made?.noted === abouts.noted && made.stopped === stops.count;
+    const isSame = made?.noted === abouts.noted && made.stopped === stops.count &&
+      made.offered === offer.changes;
     const age = now() - (made?.at ?? 0);
     if (made && isSame && age >= 0 && age < LISTED_MS) return made;
     return this.#made = this.#make();
   }
 
   #make(): Made {
-    const { provider, abouts: { noted }, stops, accepts, now } = this.options;
+    const { provider, abouts: { noted }, stops, offer, accepts, now } = this.options;
+    const { changes: offered } = offer;
     const text = openapiText(provider, callPrice(accepts()), this.#listed());
     const body = new TextEncoder().encode(text);
     const etag = `"${createHash("sha256").update(body).digest("base64url")}"`;
-    return { body, etag, noted, stopped: stops.count, at: now() };
+    return { body, etag, noted, stopped: stops.count, offered, at: now() };
   }
 
   /** Those that a call would not be refused for what is known of them. */
@@ -80,17 +87,19 @@ export class OpenapiDocument {
   }
 }
 
+/** Parts of a provider that are open. */
+export interface OpenapiParts extends Pick<OpenapiOptions, "provider" | "offer" | "welcome"> {
+  readonly records: Records;
+  readonly payers: Pick<Payers, "last">;
+  readonly schemes: readonly PaymentScheme[];
+  readonly now: () => number;
+}
+
 /** The document of a provider whose parts are open. */
-export function openOpenapi(
-  provider: OpenapiProvider,
-  { registrations: { abouts }, stops, tariffs }: Records,
-  payers: Pick<Payers, "last">,
-  schemes: readonly PaymentScheme[],
-  welcome: Pick<Welcome, "refusal">,
-  now: () => number,
-): OpenapiDocument {
+export function openOpenapi({ records, payers, schemes, ...parts }: OpenapiParts): OpenapiDocument {
+  const { registrations: { abouts }, stops, tariffs } = records;
   return new OpenapiDocument({
-    provider,
+    ...parts,
     abouts,
     stops,
     takesTerms: (cid, terms) => tariffs.takesTerms(cid, terms),
@@ -98,8 +107,6 @@ export function openOpenapi(
       const view = payers.last(owner);
       return view !== undefined && view.credits <= view.thawingCredits;
     },
-    welcome,
     accepts: () => acceptsOf(schemes)({}),
-    now,
   });
 }

@@ -19,7 +19,15 @@ const described = (cid: string, access: Described["access"] = "payer"): Describe
 });
 
 function openWorld(all: Described[]) {
-  const state = { all, noted: all.length, stopped: 0, ms: 5, amount: "10000", isOut: false };
+  const state = {
+    all,
+    noted: all.length,
+    stopped: 0,
+    ms: 5,
+    amount: "10000",
+    isOut: false,
+    changes: 0,
+  };
   const ended = new Set<string>();
   const denied = new Set<string>();
   let made = 0;
@@ -42,6 +50,11 @@ function openWorld(all: Described[]) {
     takesTerms: (cid) => !ended.has(cid),
     welcome: { refusal: (_kind, what) => denied.has(what) ? DENIED : null },
     isOut: () => state.isOut,
+    offer: {
+      get changes() {
+        return state.changes;
+      },
+    },
     accepts: () => [{ scheme: "exact", amount: state.amount } as { scheme: string }],
     now: () => state.ms,
   });
@@ -92,7 +105,10 @@ Deno.test("it is made once for all who ask, and anew when one comes, one is stop
   const before = document.current().etag;
   state.ms += 10_000;
   assert.notEqual(document.current().etag, before, "the price");
+  state.amount = "30000";
+  state.changes++;
+  assert.notEqual(document.current().etag, before, "the price of another node's offer, at once");
   state.ms -= 60_000;
   document.current();
-  assert.equal(made(), 5, "a clock that was set back keeps nothing old");
+  assert.equal(made(), 6, "a clock that was set back keeps nothing old");
 });

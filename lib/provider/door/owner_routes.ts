@@ -38,12 +38,15 @@ export async function stop(parts: RouteParts, request: HttpRequest): Promise<Ans
   const { cid: text, signature } = parseStopRequest(await readJson(request));
   const { seller, records, programs } = parts;
   const deployment = await unstopped(parts, formatCid(parseCid(text)), request.sender.address);
-  if (!deployment) return jsonAnswer({ stopped: text });
+  if (!deployment) {
+    await records.stops.heard();
+    return jsonAnswer({ stopped: text });
+  }
   const { spec } = deployment;
   const { chainId, escrow, provider } = seller;
   const question = { id: spec.id, provider, chainId, escrow };
   if (!await isStopSigned(question, signature, spec.owner)) throw notOwner();
-  records.stops.add(spec);
+  await records.stops.add(spec);
   programs.sandboxes.stop(spec);
   records.log.info("deployment stopped by its owner", { cid: text });
   return jsonAnswer({ stopped: text });
@@ -87,12 +90,12 @@ export async function logs(parts: RouteParts, request: HttpRequest): Promise<Ans
   const cid = formatCid(parseCid(subject));
   const isRegistered = await assertOwned(parts, cid, owner, request.sender.address);
   const { runLog } = parts.records;
-  let page = runLog.read(cid, after);
+  let page = await runLog.read(cid, after);
   // Places to wait at are few, and keys cost nothing: they are for deployments that were paid for.
   const isEmpty = page.runs.length + page.server.length === 0;
   if (isEmpty && waitMs > 0 && isRegistered) {
     await nextEntry(runLog.followers.follow(cid, waitMs), request);
-    page = runLog.read(cid, after);
+    page = await runLog.read(cid, after);
   }
   return jsonAnswer({ cid, ...page, cannotRun: cannotRun(parts, cid, owner) });
 }
@@ -159,13 +162,15 @@ export async function deployments(parts: RouteParts, request: HttpRequest): Prom
   const { owner } = await ownerRequest(parts, request, "deployments");
   const { records: { registrations, agreements, tariffs, runLog }, programs } = parts;
   const servers = programs.sandboxes.servers();
-  const rows = registrations.ofOwner(owner).map((row) => {
+  const registered = registrations.ofOwner(owner);
+  const last = await runLog.lastOf(registered.map(({ cid }) => cid));
+  const rows = registered.map((row) => {
     const views = servers.filter(({ deployment: { cid } }) => cid === row.cid)
       .map(({ view }) => view);
     return {
       ...row,
       tariff: tariffJson(tariffs.tariffOf(row.cid, agreements.termsOf(row.cid))),
-      lastRun: outcomeJson(runLog.last(row.cid)),
+      lastRun: outcomeJson(last.get(row.cid) ?? null),
       cannotRun: cannotRun(parts, row.cid, owner),
       server: serverJson(views),
     };

@@ -24,6 +24,7 @@ import {
 } from "../../spec/owner_request.ts";
 import { DEPLOYMENT_DOMAIN } from "../../spec/signature.ts";
 import { signStop, STOP_TYPES } from "../../spec/stop.ts";
+import type { Stops } from "../deployment/stops.ts";
 import { timeText } from "../../time_text.ts";
 
 /** Where a signature is good. */
@@ -319,6 +320,33 @@ Deno.test("a run that is under way when its owner ends the deployment ends by it
   run.exit();
   assert.equal(await (await answer).text(), "done\n");
   assert.deepEqual(world.endings(), [["charged answered"]]);
+});
+
+Deno.test("a stop is answered once it is known wherever calls are taken, also when it is asked again", async () => {
+  using world = await openRouteWorld();
+  const { records } = world.parts;
+  const { add } = records.stops as Stops;
+  let isHeard = false;
+  const heard = () => {
+    if (!isHeard) throw new KhachapuriError("provider_unavailable", "a node has not heard yet");
+  };
+  records.stops = {
+    has: (spec) => world.records.stops.has(spec),
+    heard,
+    // deno-lint-ignore require-await
+    async add(spec) {
+      add.call(world.records.stops, spec);
+      heard();
+    },
+  };
+  const { id } = world.deployment.spec;
+  const signature = await signStop(OWNER, { id, ...HERE });
+  for (let times = 0; times < 2; times++) {
+    const asked = world.post("/stop", { cid: CID, signature });
+    await assertRefused(asked, 502, "provider_unavailable");
+  }
+  isHeard = true;
+  assert.equal((await world.post("/stop", { cid: CID, signature })).status, 200);
 });
 
 Deno.test("nobody but the owner stops a deployment, and not with what it told another", async () => {

@@ -7,9 +7,12 @@ import type { Slots } from "../call/slots.ts";
 import type { ContentGateway } from "../content/gateway.ts";
 import type { Ingest } from "../content/ingest.ts";
 import type { Denials } from "../denial/denials.ts";
+import type { TermsTexts } from "../deployment/current_offer.ts";
 import type { Deployment } from "../deployment/deployment.ts";
 import type { Deployments } from "../deployment/deployments.ts";
 import type { Records } from "../deployment/records.ts";
+import type { RunReader } from "../deployment/run_log.ts";
+import type { Stoppable } from "../deployment/stops.ts";
 import type { Offering } from "../http/page.ts";
 import type { Answer, HttpRequest } from "../http/request.ts";
 import type { Metric } from "../metrics/metrics.ts";
@@ -30,7 +33,6 @@ import type { Settlement } from "../settlement/settlement.ts";
 import type { AskLimits } from "./ask_limits.ts";
 import type { MetricsReaders } from "./metrics_readers.ts";
 import type { OpenapiDocument } from "./openapi_document.ts";
-import type { TermsTexts } from "./preflight.ts";
 import type { Readiness } from "./readiness.ts";
 
 export interface RouteParts extends CallParts {
@@ -39,8 +41,10 @@ export interface RouteParts extends CallParts {
   seller: Seller;
   /** Whose signature may ask for a settlement now. */
   operator: Address;
+  /** As it is now. */
   offering: Offering;
-  terms: TermsTexts;
+  /** The texts that are listed now, by their hash. */
+  terms: Pick<TermsTexts, "get">;
   openapi: Pick<OpenapiDocument, "current">;
   /** Whether new calls could be served now; the reason when not. */
   health(): Promise<string | null>;
@@ -79,8 +83,8 @@ export interface RouteParts extends CallParts {
     registrations: Pick<Records["registrations"], "ofOwner" | "isDeploymentLane">;
     agreements: Pick<Records["agreements"], "termsOf">;
     tariffs: Pick<Records["tariffs"], "tariffOf">;
-    runLog: Pick<Records["runLog"], "read" | "last" | "followers">;
-    stops: Pick<Records["stops"], "add">;
+    runLog: RunReader;
+    stops: { add(spec: Stoppable): void | Promise<void>; heard(): void | Promise<void> };
   };
 }
 

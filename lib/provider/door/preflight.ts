@@ -18,6 +18,7 @@ import { readBytes } from "../../files.ts";
 import { TERMS_BYTES_MAX } from "../../limits.ts";
 import { type KeyFile, readKeyFile } from "../../spec/keys.ts";
 import { assertOwnTerms, termsHash } from "../../spec/terms.ts";
+import type { TermsTexts } from "../deployment/current_offer.ts";
 import { recordsPath } from "../deployment/records.ts";
 import { assertLedgerVersion } from "../ledger/version.ts";
 import { sandboxHost } from "../program/sandbox_host.ts";
@@ -36,9 +37,6 @@ export interface PreflightOptions {
   /** How long each look may take, ms; by default any time. */
   lookMs?: number;
 }
-
-/** Terms texts by hash, newest first. */
-export type TermsTexts = ReadonlyMap<Hex, Uint8Array<ArrayBuffer>>;
 
 /** What was looked at and is good; null for what is bad, or could not be looked at. */
 export interface Seen extends SeenOnChain {

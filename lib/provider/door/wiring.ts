@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Chain } from "../../chain/client.ts";
 import { asChainError } from "../../chain/refusal.ts";
-import { resolveFromHome } from "../../config.ts";
+import { keepOf, resolveFromHome } from "../../config.ts";
 import type { KhachapuriError } from "../../errors.ts";
 import { BUFFERED_BODY_BYTES_MAX, PAYER_DEPOSIT_MS } from "../../limits.ts";
 import type { CreditsOffer } from "../../payment_header.ts";
@@ -10,7 +10,9 @@ import { OwnerDebits } from "../call/owner_debit.ts";
 import { SqliteIdempotency } from "../call/sqlite_idempotency.ts";
 import { IdempotencySeat } from "../call/idempotency_seat.ts";
 import { Slots } from "../call/slots.ts";
+import { CurrentOffer } from "../deployment/current_offer.ts";
 import { openRecords, type Records, recordsPath } from "../deployment/records.ts";
+import { type Offering, offeringNow } from "../http/page.ts";
 import { createBodyReader } from "../http/request_body.ts";
 import { type Counters, createCounters } from "../metrics/gauges.ts";
 import type { MachineWatch } from "../metrics/machine_watch.ts";
@@ -49,6 +51,8 @@ export interface OpenProvider {
   readonly site: Site;
   parts: RouteParts;
   records: Records;
+  /** What is offered: whoever replaces it changes it everywhere. */
+  current: CurrentOffer;
   /** Resolves when this process can serve no more, and another one is to begin anew. */
   failed: Promise<KhachapuriError>;
   /** Nobody else's while this one is open. */
@@ -73,15 +77,10 @@ export async function openProvider(
 async function openParts(
   site: Site,
   stack: AsyncDisposableStack,
-): Promise<Pick<OpenProvider, "parts" | "records" | "estate" | "failed">> {
-  const { provider, state, ground, prepared: { offering, watch }, succession, log, now } = site;
+): Promise<Omit<OpenProvider, "site" | "lock">> {
+  const { provider, state, ground, prepared: { watch }, succession, log, now } = site;
   const { connected: { chain, contracts }, operator: { account, thawingSeconds } } = ground;
-  const seller: Seller = {
-    chainId: chain.chainId,
-    escrow: contracts.escrow,
-    provider: provider.address,
-    price: provider.price,
-  };
+  const { current, offering, seller } = openOffer(site);
   const records = openBooks(site, stack);
   const payments = await openPayments({
     chain,
@@ -103,16 +102,17 @@ async function openParts(
   const desks = openDesks(site, seller, offering.offer, payments, stack);
   // What relays cost is asked while the rest is opened.
   const known = desks.onboarding.prepare();
-  const money = await openMoney(site, seller, offering.offer, payments, records, desks);
+  const money = await openMoney(site, seller, offering, payments, records, desks);
   const counters = createCounters();
   const callRecords = recordsOfCalls(records, counters, { log, now });
   const denials = openDenials(site, counters.denied, stack);
-  const told = { registrations: records.registrations, slots: counters.slots };
-  const { gate, answers } = openGate(site, payments, machine, denials, told, stack);
+  const asked = { registrations: records.registrations, slots: counters.slots };
+  const { gate, answers } = openGate(site, payments, machine, denials, asked, stack);
   const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
   stack.defer(() => debits.settled());
   const noteServer = noteServers(records, counters, debits);
-  const opened = { seller, records, counters, content, noteServer, welcome: denials, machine };
+  const told = { provider: offering, records, offer: current, welcome: denials, now };
+  const opened = { ...told, seller, counters, content, noteServer, machine };
   const { programs, gateway, cache } = await openWorkplaces(site, opened, stack);
   // Where callers wait, no offer does.
   if (!succession) await known;
@@ -123,8 +123,8 @@ async function openParts(
     seller,
     operator: account.address,
     offering,
-    terms: ground.terms,
-    openapi: openOpenapi(offering, records, payments.payers, money.schemes, denials, now),
+    terms: { get: (hash) => current.terms.get(hash) },
+    openapi: openOpenapi({ ...told, payers: payments.payers, schemes: money.schemes }),
     health: healthOf(chain, payments, machine),
     ...openMonitoring(site, counters, watched, stack),
     money: { ...money, startDebits: debits },
@@ -135,7 +135,22 @@ async function openParts(
     denials,
     records: callRecords,
   };
-  return { parts, records, estate, failed: machine.failed };
+  return { parts, records, current, estate, failed: machine.failed };
+}
+
+/** What is offered now, and by whom. */
+function openOffer({ provider, ground: { connected, terms }, prepared }: Site) {
+  const { chain: { chainId }, contracts: { escrow } } = connected;
+  const current = new CurrentOffer({ price: provider.price, keep: keepOf(provider), terms });
+  const seller: Seller = {
+    chainId,
+    escrow,
+    provider: provider.address,
+    get price() {
+      return current.price;
+    },
+  };
+  return { current, seller, offering: offeringNow(prepared.offering, current) };
 }
 
 function noteServers(
@@ -209,7 +224,7 @@ function openDesks(
 async function openMoney(
   site: Site,
   seller: Seller,
-  offer: CreditsOffer,
+  offering: Offering,
   payments: Payments,
   { registrations, ownerPermits, tariffs }: Records,
   { onboarding, messages }: ReturnType<typeof openDesks>,
@@ -228,7 +243,7 @@ async function openMoney(
   const ownerCredits = new OwnerCredits();
   const credits = new Credits({
     seller,
-    offer: () => withDeposits(offer, onboarding.minimum()),
+    offer: () => withDeposits(offering.offer, onboarding.minimum()),
     policy,
     ledger,
     payers,
@@ -243,7 +258,7 @@ async function openMoney(
   });
   const ownerPayment = new OwnerPayment(credits, ledger);
   const renewals = new Renewals(credits, ownerPermits, tariffs, now);
-  const exact = await openExactScheme(site, payments, receipts);
+  const exact = await openExactScheme(site, payments, receipts, seller);
   const schemes = exact ? [exact, credits] : [credits];
   const desks = { renewals, onboarding, messages };
   return { schemes, credits, ownerPayment, receipts, ...desks, settlement, ledger, ownerCredits };

@@ -11,7 +11,7 @@ import { openProviderHome, type ProviderHome, TERMS } from "../../../worlds/prov
 import { probeSandbox } from "../../../sandbox/probe.ts";
 import type { CidText } from "../../cid.ts";
 import { EGRESS_LIMITS } from "../../egress.ts";
-import { KEEP_NOTHING } from "../../keep.ts";
+import { KEEP_FOREVER, KEEP_NOTHING } from "../../keep.ts";
 import { SPEC_CREDITS_MAX } from "../../limits.ts";
 import { encodePaymentHeader } from "../../payment_header.ts";
 import { deploymentLane, type Permit, signPermit, UINT64_MAX } from "../../permit.ts";
@@ -33,7 +33,7 @@ async function open(home: ProviderHome, settings = {}) {
   const { log, ...heard } = hearLog();
   try {
     const config = home.config({ ...BATCH, ...settings });
-    const { parts } = await openProvider(
+    const { parts, current } = await openProvider(
       await prepareSite(config, { log, now: Date.now }),
       stack,
     );
@@ -41,6 +41,7 @@ async function open(home: ProviderHome, settings = {}) {
     return {
       ...heard,
       parts,
+      current,
       ask: async (path: string, init?: AskedRequest) =>
         responseOf(await routes(requestOf(`https://provider.test/${path}`, init))),
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
@@ -131,7 +132,7 @@ Deno.test("a provider as it has opened", async (t) => {
       },
     });
     assert.equal(provider.parts.gate.requestBytes, sizes.requestBytes);
-    assert.deepEqual([...terms], [[termsHash(TERMS), TERMS]]);
+    assert.deepEqual(terms.get(termsHash(TERMS)), TERMS);
     assert.equal(operator, OPERATOR.address);
     const { address } = PROVIDER;
     assert.deepEqual(seller, { chainId, escrow: FAKE_ESCROW, provider: address, price: 1_000n });
@@ -205,6 +206,49 @@ function depositMinimumOf({ parts }: Awaited<ReturnType<typeof open>>): unknown 
   return (credits as unknown as { extra: Record<string, unknown> }).extra["depositMinimum"];
 }
 
+Deno.test("another price, other terms and what is kept are told and asked from when they are offered", async () => {
+  await using home = await openProviderHome();
+  const { cid } = await home.deploy("echo hello");
+  await using provider = await open(home, { exact: { enabled: true, minimum: "500" } });
+  provider.parts.programs.runtimes = () => Promise.resolve(null);
+  const jsonAt = async (path: string) => await (await provider.ask(path)).json();
+  const told = async () => {
+    const { terms, keep, accepts } = await jsonAt("");
+    const refused = await provider.ask(cid, {
+      headers: await payment(home, PAYER, { price: 999n }),
+    });
+    const required = JSON.parse(atob(refused.headers.get("payment-required")!));
+    const { price } = await jsonAt(`deployments/${cid}`);
+    const text = await (await provider.ask("terms")).text();
+    return {
+      amounts: [...accepts, ...required.accepts].map(({ amount }) => amount),
+      ...{ price, terms, keep, text, seller: provider.parts.seller.price },
+    };
+  };
+  const before = await told();
+  const document = provider.parts.openapi.current();
+  assert.equal(before.amounts.length, 4);
+  assert.deepEqual(new Set(before.amounts), new Set(["1000"]));
+  const text = new TextEncoder().encode("other terms\n");
+  provider.current.replace({
+    price: 2_000n,
+    keep: { price: KEEP_FOREVER, terms: KEEP_NOTHING },
+    terms: new Map([[termsHash(text), text]]),
+  });
+  assert.deepEqual(await told(), {
+    amounts: before.amounts.map(() => "2000"),
+    price: "2000",
+    terms: [termsHash(text)],
+    keep: { price: "forever", terms: 0 },
+    text: "other terms\n",
+    seller: 2_000n,
+  });
+  assert.notEqual(provider.parts.openapi.current(), document, "it is made anew");
+  const page = await (await provider.ask("", { headers: { accept: "text/html" } })).text();
+  assert.ok(page.includes("0.002 USDC a credit"), page);
+  assert.equal((await provider.ask(`terms?hash=${termsHash(TERMS)}`)).status, 404);
+});
+
 Deno.test("a provider that relays no deposits offers none", async () => {
   await using home = await openProviderHome();
   await using provider = await open(home, { onboarding: { enabled: false } });
@@ -264,7 +308,7 @@ Deno.test("a caller's key, its count, its receipt and its run outlive the proces
   const again = await provider.ask(cid, await post());
   assert.equal(again.headers.get("idempotency-replayed"), "true");
   assert.equal(await again.text(), "ran\ndata");
-  assert.equal(provider.parts.records.runLog.read(cid as CidText).runs.length, 1);
+  assert.equal((await provider.parts.records.runLog.read(cid as CidText)).runs.length, 1);
   const lane = await provider.ask("lane", { headers: await payment(home) });
   assert.equal((await lane.json()).cumulative, "1");
   const receipt = receiptFromJson(await (await provider.ask(receiptPath)).json());

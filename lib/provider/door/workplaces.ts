@@ -11,6 +11,7 @@ import type { ProviderConfig } from "../../config.ts";
 import { ContentGateway } from "../content/gateway.ts";
 import { GatewayPlaces } from "../content/gateway_places.ts";
 import type { Welcome } from "../denial/welcome.ts";
+import type { CurrentOffer } from "../deployment/current_offer.ts";
 import { Deployments } from "../deployment/deployments.ts";
 import { Openings } from "../deployment/openings.ts";
 import { openPrograms } from "../deployment/programs.ts";
@@ -37,6 +38,7 @@ const SANDBOX_IDLE_MS = 60_000;
 interface Workplaces {
   seller: Seller;
   records: Records;
+  offer: Pick<CurrentOffer, "whenChanged">;
   counters: Counters;
   content: Pick<
     OpenContent,
@@ -49,7 +51,7 @@ interface Workplaces {
 
 export async function openWorkplaces(
   site: Site,
-  { seller, records, counters, content, machine, ...told }: Workplaces,
+  { seller, records, offer, counters, content, machine, ...told }: Workplaces,
   stack: AsyncDisposableStack,
 ) {
   const { ground, provider, state, succession, log } = site;
@@ -101,6 +103,7 @@ export async function openWorkplaces(
     onOpened: (deployment) => content.noteUse(deployment),
   });
   registrations.whenAdded((cid) => deployments.notePaid(cid));
+  offer.whenChanged(() => deployments.forgetRefusals());
   content.whenKept((root) => {
     deployments.forgetAbsence(root);
     programs.forgetAbsence(root);

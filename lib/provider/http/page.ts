@@ -35,6 +35,25 @@ export interface Offering {
   ipfs: IpfsConfig;
 }
 
+/** What is offered now, where price, terms and what is kept may change while it is told. */
+export function offeringNow(
+  prepared: Offering,
+  now: { readonly price: bigint; readonly keep: Keep; readonly terms: ReadonlyMap<Hex, unknown> },
+): Offering {
+  return {
+    ...prepared,
+    get termsHashes() {
+      return [...now.terms.keys()];
+    },
+    get keep() {
+      return now.keep;
+    },
+    get offer() {
+      return { ...prepared.offer, pricePerCredit: now.price };
+    },
+  };
+}
+
 /**
  * The front page as JSON.
  * @param accepts the entries of x402's `accepts`

@@ -10,7 +10,7 @@ import { Lru } from "../../lru.ts";
 import type { Permit } from "../../permit.ts";
 import { TokenBucket } from "../../token_bucket.ts";
 import type { Deployment } from "../deployment/deployment.ts";
-import type { OwnerPermits } from "../deployment/owner_permits.ts";
+import type { PermitShelf } from "../deployment/owner_permits.ts";
 import type { Credits } from "./credits.ts";
 import type { OwnerPrices } from "./owner_prices.ts";
 
@@ -47,7 +47,7 @@ export class Renewals {
 
   constructor(
     private readonly credits: Pick<Credits, "permitFault">,
-    private readonly permits: Pick<OwnerPermits, "of" | "put">,
+    private readonly permits: PermitShelf,
     private readonly ownerPrices: Pick<OwnerPrices, "priceOf">,
     private readonly now: () => number,
   ) {}
@@ -76,8 +76,8 @@ export class Renewals {
     if (renewal === "unchanged") return false;
     const rate = this.#rateOf(offered);
     if (!rate.take()) throw tooMany(rate.waitSeconds());
-    this.permits.put(offered);
-    return true;
+    if (await this.permits.put(offered)) return true;
+    return await this.take(deployment, offered, from);
   }
 
   #rateOf({ payer, lane }: Permit): TokenBucket {

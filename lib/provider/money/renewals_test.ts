@@ -62,8 +62,9 @@ function desk(spec: Permit, faults = new Set<Permit>()) {
     pays: 0n,
     held: () => held,
     onAsked: (_: Permit) => {},
-    put(permit: Permit): void {
+    put(permit: Permit): boolean {
       held = permit;
+      return true;
     },
   };
   const fault = new KhachapuriError("payment_required", "too cheap");
@@ -103,13 +104,26 @@ Deno.test("a better permit is kept, a repeat changes nothing, less is refused", 
   assert.equal(world.held(), later);
 });
 
+Deno.test("where another node took one meanwhile, it is judged by that one", async () => {
+  const world = desk(permitOf());
+  const [first, second] = [permitOf({ price: 101n }), permitOf({ price: 102n })];
+  const { put } = world;
+  world.put = (permit) => {
+    world.put = put;
+    put(second);
+    return permit !== first;
+  };
+  assert.equal(await world.take(first), false, "what is there covers it");
+  assert.equal(world.held(), second);
+});
+
 Deno.test("a deployment's permit is renewed once a second, and a repeat costs nothing", async () => {
   const world = desk(permitOf());
   const puts: Permit[] = [];
   const { put } = world;
   world.put = (permit) => {
     puts.push(permit);
-    put(permit);
+    return put(permit);
   };
   const better = (index: number) =>
     permitOf({ price: 100n + BigInt(index), signature: signatureOf(index) });

@@ -5,6 +5,6 @@ import type { EscrowDomain } from "../../permit.ts";
 export interface Seller extends EscrowDomain {
   /** The provider's own address, which permits and specs name. */
   provider: Address;
-  /** Price of one credit, USDC base units. */
-  price: bigint;
+  /** Price of one credit now, USDC base units. */
+  readonly price: bigint;
 }
