@@ -191,3 +191,45 @@ Deno.test("nothing is judged before it is said what is offered", () => {
   assert.throws(() => records.tariffs.priceOf(A), /no tariff has begun/);
   records.close();
 });
+
+Deno.test("a node of a fleet goes by tariffs that it learned, once they are followed", async () => {
+  await withStarts((world) => {
+    const tariffs = world.start(1n);
+    world.pay(A);
+    tariffs.learn(1, { price: 2n, terms: [OTHER], since: 1_000n });
+    assert.deepEqual([world.price(A), world.price(B)], [1n, 1n], "it is not offered yet");
+    tariffs.follow(0, KEEP);
+    assert.equal(world.price(B), 1n);
+    world.seconds += 10;
+    tariffs.follow(1, { price: KEEP_FOREVER, terms: KEEP_NOTHING });
+    assert.deepEqual([world.price(A), world.price(B)], [1n, 2n]);
+    assert.deepEqual([tariffs.takesTerms(B, OTHER), tariffs.takesTerms(A, terms)], [true, false]);
+    world.pay(B);
+    assert.equal(world.price(B), 2n);
+    tariffs.learnCame(B, 0);
+    tariffs.forget([B]);
+    assert.equal(world.price(B), 1n, "at another node it came earlier");
+    assert.equal(world.start(2n, { terms: [OTHER] }).since(), 1_000n, "as a lone node it goes on");
+  });
+});
+
+Deno.test("a fleet's tariffs take the place of a node's own: who came under one that both had did", async () => {
+  await withStarts((world) => {
+    const keep = { price: KEEP_FOREVER, terms: KEEP_NOTHING };
+    for (const [index, cid] of [A, B, COPY].entries()) {
+      world.start(BigInt(index + 1), { keep });
+      world.pay(cid);
+      world.seconds += 10;
+    }
+    const tariffs = world.start(3n, { keep });
+    const [, second, third] = readAgreed(world.path).tariffs;
+    const first = { price: 4n, terms: TERMS, since: 5n };
+    const last = { price: 9n, terms: TERMS, since: 1_030n };
+    tariffs.adopt([third!, first, second!, last]);
+    assert.deepEqual(readAgreed(world.path).tariffs, [third, first, second, last]);
+    const came = readAgreed(world.path).agreements.map(({ cid, came }) => [cid, came]);
+    assert.deepEqual(came, [[A, 3], [B, 2], [COPY, 0]]);
+    tariffs.follow(3, keep);
+    assert.deepEqual([A, B, COPY].map(world.price), [9n, 2n, 3n]);
+  });
+});
