@@ -53,7 +53,10 @@ export class SharedLog {
 
   /** Which log it is. @throws KhachapuriError `database_unavailable` */
   async id(): Promise<string> {
-    return (await this.read(0, 0)).log;
+    const [head] = await this.database.ask<{ log: string }>(
+      "UPDATE shared_head SET log = coalesce(log, gen_random_uuid()::text) RETURNING log",
+    );
+    return head!.log;
   }
 
   /**

@@ -11,8 +11,8 @@
 export const SHARED = `
 CREATE TABLE shared_head (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
-  -- A database that is made anew is another log.
-  log text NOT NULL DEFAULT gen_random_uuid()::text,
+  -- A database that is made anew is another log; the first node that follows it names it.
+  log text,
   -- Of the last change.
   seq int8 NOT NULL DEFAULT 0
 );
