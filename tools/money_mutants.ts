@@ -32,6 +32,11 @@ export const SOURCES: readonly string[] = [
     "settled_lately",
     "used_up",
   ]),
+  ...among("lib/provider/ledger/postgres", [
+    "leaders_purchases",
+    "postgres_purchases",
+    "purchase_wishes",
+  ]),
   ...among("lib/provider/money", [
     "asking",
     "bill",

@@ -79,6 +79,7 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/fleet/schema/ledger_tables.ts": "SQL, which migrations_test.ts has carried out",
   "lib/provider/fleet/schema/outbox.ts":
     "SQL, which postgres_outbox_store_test.ts and wish_desk_test.ts have carried out",
+  "lib/provider/fleet/schema/purchases.ts": "SQL, which purchase_book_test.ts has carried out",
   "lib/provider/fleet/schema/sessions.ts": "SQL, which sessions_test.ts has carried out",
   "lib/provider/fleet/schema/settings.ts":
     "SQL, which settings_test.ts, buckets_test.ts and shared_last_relays_test.ts have carried out",
@@ -92,6 +93,8 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/ledger/postgres/payer_desks.ts":
     "postgres_ledger_test.ts has it forget who was never known",
   "lib/provider/ledger/postgres/payer_lanes.ts": "both_ledgers_test.ts judges on what it knows",
+  "lib/provider/ledger/postgres/purchase_json.ts":
+    "rows of the fleet's book that purchase_book_test.ts writes and reads",
   "lib/provider/ledger/postgres/pump.ts": "postgres_ledger_test.ts has it meet all kinds of calls",
   "lib/provider/ledger/postgres/turn.ts": "both_ledgers_test.ts takes turns by it",
   "lib/provider/ledger/archive/archiver.ts": "maintenance_test.ts has it crash at every step",
@@ -101,7 +104,7 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/ledger/archive/span_index.ts": "journal_reader_test.ts counts what it saves",
   "lib/provider/ledger/archive/totals.ts": "proof_test.ts proves the journal by it",
   "lib/provider/ledger/purchase_rows.ts":
-    "rows of the book that purchases_test.ts and purchases_model_test.ts write and read",
+    "rows of the book that purchase_book_test.ts and purchases_model_test.ts write and read",
   "lib/provider/money/exact/failure.ts":
     "words alone, which exact_test.ts and exact_settlement_test.ts read",
   "lib/provider/door/watched.ts":

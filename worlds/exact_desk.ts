@@ -106,7 +106,8 @@ export async function withDesk(use: (desk: Desk) => Promise<void>): Promise<void
     },
   });
   async function bill(n: number, changes = {}, signature?: Hex): Promise<ExactBill> {
-    return exact.read(DEPLOYMENT, new Fields([await field(n, changes, signature)]), "192.0.2.1")!;
+    const fields = new Fields([await field(n, changes, signature)]);
+    return (await exact.read(DEPLOYMENT, fields, "192.0.2.1"))!;
   }
   try {
     await use({ exact, purchases, is, asked, bill });

@@ -99,7 +99,7 @@ export class Call {
     assertServed(arrival.request, deployment.spec.interface);
     const creditsMax = runCreditsMax(deployment.spec, parts.programs.creditsMax);
     try {
-      const { scheme, bill } = readBill(schemes, deployment, arrival);
+      const { scheme, bill } = await readBill(schemes, deployment, arrival);
       // Before it is asked for money. Whose money came already is owed its answer.
       if (!bill.isOwed) parts.gate.welcome.assertPayer(bill.payer);
       const paidMax = Math.min(creditsMax, bill.creditsMax ?? Infinity);
@@ -373,13 +373,13 @@ interface Payment {
   bill: Bill;
 }
 
-function readBill(
+async function readBill(
   schemes: readonly PaymentScheme[],
   deployment: Deployment,
   { request: { fields, sender } }: Arrival,
-): Payment {
+): Promise<Payment> {
   for (const scheme of schemes) {
-    const bill = scheme.read(deployment, fields, sender.address);
+    const bill = await scheme.read(deployment, fields, sender.address);
     if (bill) return { scheme, bill };
   }
   throw new KhachapuriError("payment_required", "no way to pay that is taken here was offered");

@@ -8,9 +8,9 @@ const DEPLOYMENT = { cid: CID, spec: { id: "0x01" } } as unknown as Deployment;
 
 Deno.test("the owner seems to pay, or the caller that is named; it costs nothing", async () => {
   const fields = new Fields([]);
-  assert.equal(playedScheme(null).read(DEPLOYMENT, fields)!.source, "owner");
+  assert.equal((await playedScheme(null).read(DEPLOYMENT, fields))!.source, "owner");
   const scheme = playedScheme(PAYER);
-  const bill = scheme.read(DEPLOYMENT, fields)!;
+  const bill = (await scheme.read(DEPLOYMENT, fields))!;
   assert.deepEqual(bill, { source: "caller", payer: PAYER, cid: CID, scope: "0x01" });
   await scheme.prove(bill);
   const hold = await scheme.hold(await scheme.admit(bill));

@@ -10,6 +10,7 @@ import { LANES } from "./schema/lanes.ts";
 import { LEADERSHIP } from "./schema/leadership.ts";
 import { LEDGER_TABLES } from "./schema/ledger_tables.ts";
 import { OUTBOX } from "./schema/outbox.ts";
+import { PURCHASES } from "./schema/purchases.ts";
 import { RUNS } from "./schema/runs.ts";
 import { SESSIONS } from "./schema/sessions.ts";
 import { SETTINGS } from "./schema/settings.ts";
@@ -24,7 +25,7 @@ export interface Migration {
 /** The nth brings the schema to version n + 1. */
 export const MIGRATIONS: readonly Migration[] = [
   { name: "ledger", statements: [LEDGER_TABLES, TURN, LANES, SESSIONS, ANSWERS].join("\n") },
-  { name: "leader", statements: [LEADERSHIP, OUTBOX, SETTINGS].join("\n") },
+  { name: "leader", statements: [LEADERSHIP, OUTBOX, SETTINGS, PURCHASES].join("\n") },
   { name: "records", statements: [SHARED, RUNS].join("\n") },
 ];
 

@@ -21,9 +21,9 @@ import type { Draw, PayerView, Source } from "../ledger/judge.ts";
 import type { LaneId } from "../ledger/journal.ts";
 import type { Held, Ledger, RunFacts } from "../ledger/ledger.ts";
 import type { CallLedger } from "../ledger/ledger_seat.ts";
+import type { CallPurchases, Funds } from "../ledger/purchase_book.ts";
 import type { Order, Purchase } from "../ledger/purchase_rows.ts";
-import type { Funds, Purchases } from "../ledger/purchases.ts";
-import type { CallPurchases } from "../ledger/purchases_seat.ts";
+import type { Purchases } from "../ledger/purchases.ts";
 import type { CallSettler } from "../settlement/exact/settler_seat.ts";
 import type { OperatorCall, Sending } from "../settlement/operator.ts";
 import type { CallOperator } from "../settlement/operator_seat.ts";
@@ -126,8 +126,8 @@ export class GuestDesk implements Desk {
     return this.parts.ledger.receipted(reservation);
   }
 
-  async order(order: Order, funds: Funds | null) {
-    const ordered = await this.parts.purchases.order(order, funds);
+  async order(order: Order, funds: Funds | null, mayBegin?: boolean) {
+    const ordered = await this.parts.purchases.order(order, funds, mayBegin);
     if ("purchase" in ordered) this.#purchases.add(ordered.purchase.id);
     if (this.#hasLeft && "purchase" in ordered) this.letGo(ordered.purchase.id);
     return ordered;

@@ -10,6 +10,13 @@ import { PURCHASE_KEPT_MS, PURCHASE_UNPAID_KEPT_MS } from "../../limits_of_exact
 import type { Outcome } from "../../receipt.ts";
 import { type Durable, openDurable } from "./durable.ts";
 import { prepared } from "./prepared.ts";
+import type {
+  Funds,
+  Ordered,
+  OrderRefusal,
+  PurchaseBook,
+  PurchaseFigures,
+} from "./purchase_book.ts";
 import {
   type Order,
   type PaymentId,
@@ -19,38 +26,6 @@ import {
   PURCHASES_SCHEMA,
 } from "./purchase_rows.ts";
 import type { RunFacts } from "./ledger.ts";
-
-/** Why an order is no purchase. */
-export type OrderRefusal =
-  /** The payment is for another request, or has been answered. */
-  | { reason: "used" }
-  | { reason: "answered" }
-  /** A run that it pays for goes on. */
-  | { reason: "running" }
-  | { reason: "void" }
-  /** Somebody else asks, who may have read the payment on chain. */
-  | { reason: "elsewhere" }
-  /** The payer holds less than its payments under way and this one come to; USDC base units. */
-  | { reason: "unfunded"; balance: bigint; promised: bigint };
-
-export type Ordered = { purchase: Purchase } | { refusal: OrderRefusal };
-
-/** What a payer was seen to hold. */
-export interface Funds {
-  /** USDC base units. */
-  readonly balance: bigint;
-  /** When that was asked, ms: what was paid since may be in it still. */
-  readonly since: number;
-}
-
-export interface PurchaseFigures {
-  /** Payments that a transaction may be out for. */
-  readonly sent: number;
-  /** Since the oldest of them was sent, ms; 0: none is. */
-  readonly oldestMs: number;
-  /** Paid, and not answered. */
-  readonly unanswered: number;
-}
 
 export interface PurchasesOptions {
   path: string;
@@ -65,7 +40,7 @@ const PURGE_MS = 600_000;
 /** and so many at a time. */
 const PURGED_AT_ONCE = 1_000;
 
-export class Purchases {
+export class Purchases implements PurchaseBook {
   readonly #options: PurchasesOptions;
   readonly #durable: Durable;
   /** What runs go on for, with what each may cost its payer. */
@@ -78,12 +53,14 @@ export class Purchases {
     this.#durable = openDurable(options.path, PURCHASES_SCHEMA);
   }
 
-  /** The clock of the book, ms since the epoch. */
   now(): number {
     return this.#options.now();
   }
 
-  /** What is known of a payment; null: it was never used here. */
+  moment(): number {
+    return this.now();
+  }
+
   find({ from, nonce }: PaymentId): Purchase | null {
     const { chainId, asset } = this.#options;
     const row = this.#get(
@@ -96,29 +73,23 @@ export class Purchases {
     return row && purchaseOf(row);
   }
 
-  /** The one of a number; null when it was never given out, or is forgotten. */
   numbered(id: number): Purchase | null {
     const row = this.#get("SELECT * FROM purchases WHERE id = ?", id);
     return row && purchaseOf(row);
   }
 
-  /** @throws Error for a number that was never given out */
   get(id: number): Purchase {
     const purchase = this.numbered(id);
     if (!purchase) throw new Error(`there is no purchase ${id}`);
     return purchase;
   }
 
-  /**
-   * Takes a payment for one run, or again for the same request when no run it paid for has ended.
-   * Nothing is awaited between the look and the row, so two orders cannot both have it. On disk
-   * when it resolves.
-   * @param funds what the payer held just now; null: it need not be asked, as the money is on its
-   *   way or here
-   */
-  async order(order: Order, funds: Funds | null): Promise<Ordered> {
+  /** Nothing is awaited between the look and the row, so two orders cannot both have it. */
+  async order(order: Order, funds: Funds | null, mayBegin = true): Promise<Ordered> {
     const { authorization: { from, value } } = order;
-    const known = this.find(order.authorization) ?? this.#paidUnder(order);
+    const own = this.find(order.authorization);
+    if (!own && !mayBegin) return { refusal: { reason: "forgotten" } };
+    const known = own ?? this.#paidUnder(order);
     const refusal = this.#refusalOf(order, known, funds);
     if (refusal) return { refusal };
     const purchase = known ?? this.#insert(order);
@@ -214,7 +185,6 @@ export class Purchases {
     return sum;
   }
 
-  /** Whether its answer was given, or may be on its way: then it is owed, whatever comes. */
   isAnswering(id: number): boolean {
     return this.#running.has(id) || this.get(id).outcome !== null;
   }
@@ -230,12 +200,10 @@ export class Purchases {
     }
   }
 
-  /** Its run has ended, or there was none. */
   letGo(id: number): void {
     this.#running.delete(id);
   }
 
-  /** A transaction is about to go out; on disk when it resolves, before anything is sent. */
   async sending(id: number): Promise<void> {
     const { changes } = this.#run(
       "UPDATE purchases SET state = 'sent', at = ? WHERE id = ? AND state = 'open'",
@@ -245,15 +213,10 @@ export class Purchases {
     if (changes > 0) await this.#durable.sync();
   }
 
-  /** Which one went out. */
   sent(id: number, transaction: Hex): void {
     this.#run("UPDATE purchases SET txHash = ? WHERE id = ? AND state = 'sent'", transaction, id);
   }
 
-  /**
-   * None went out, or it came to nothing and the payment is still good. One that was answered for
-   * stays under way: it is owed.
-   */
   unsent(id: number): void {
     this.#run(
       "UPDATE purchases SET state = 'open' WHERE id = ? AND state = 'sent' AND outcome IS NULL",
@@ -261,7 +224,12 @@ export class Purchases {
     );
   }
 
-  /** The token will never take it. */
+  free(id: number): boolean {
+    if (this.isAnswering(id)) return false;
+    this.unsent(id);
+    return true;
+  }
+
   void(id: number): void {
     this.#run(
       "UPDATE purchases SET state = 'void', at = ? WHERE id = ? AND state IN ('open', 'sent')",
@@ -270,7 +238,6 @@ export class Purchases {
     );
   }
 
-  /** The money came, in whichever transaction. On disk when it resolves. */
   async paid(id: number, transaction: Hex, block: { number: bigint; hash: Hex }): Promise<void> {
     this.#run(
       `UPDATE purchases SET state = 'paid', at = ?, txHash = ?, paidBlock = ?, paidHash = ?
@@ -284,7 +251,6 @@ export class Purchases {
     await this.#durable.sync();
   }
 
-  /** The block that told of the money has gone: it is to be found out again. */
   doubt(id: number): void {
     this.#run(
       `UPDATE purchases SET state = 'sent', paidBlock = NULL, paidHash = NULL
@@ -293,7 +259,6 @@ export class Purchases {
     );
   }
 
-  /** Its run has ended, and is what was bought. On disk when it resolves. */
   async answered(id: number, outcome: Outcome, facts: RunFacts | null): Promise<void> {
     this.#run(
       "UPDATE purchases SET outcome = ?, facts = ? WHERE id = ? AND outcome IS NULL",
@@ -304,12 +269,11 @@ export class Purchases {
     await this.#durable.sync();
   }
 
-  /** Payments that a transaction may be out for, oldest first. */
   underWay(): Purchase[] {
     return this.#all("SELECT * FROM purchases WHERE state = 'sent' ORDER BY id").map(purchaseOf);
   }
 
-  /** Those that blocks above `block` told of; in the order of ids it would look at all. */
+  /** In the order of ids it would look at all. */
   restingAbove(block: bigint): Purchase[] {
     const since = "SELECT * FROM purchases WHERE state = 'paid' AND CAST(paidBlock AS INTEGER) > ?";
     return this.#all(`${since} ORDER BY +id`, Number(block)).map(purchaseOf);

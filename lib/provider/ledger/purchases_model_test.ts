@@ -1,22 +1,27 @@
 /**
- * The book of single payments against a model of it, through random histories of orders, sendings,
- * ends, forks and restarts:
+ * The book of single payments, in both stores, against a model of it, through random histories of
+ * orders, sendings, ends, forks and restarts:
  * (I2) a nonce buys at most one answer, of the request that it came with first;
  * (I3) what was paid and not answered is taken again;
  * (I5) what a payer's payments under way come to is no more than the balance that it was seen with.
  */
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import fc from "fast-check";
 import { type Address, getAddress, pad } from "viem";
-import { makeFolder } from "../../../worlds/home.ts";
+import { startFleetServer } from "../../../worlds/fleet_database.ts";
+import {
+  type BookWorld,
+  CID,
+  postgresBook,
+  reasonOf,
+  repeating,
+  sqliteBook,
+} from "../../../worlds/purchase_books.ts";
 import type { Order, PaymentState } from "./purchase_rows.ts";
-import { Purchases } from "./purchases.ts";
 
 const PAYERS = ["0xa1", "0xa2"].map((hex) => getAddress(pad(hex as Address, { size: 20 })));
-const ASSET = PAYERS[0]!;
+const PAYEE = PAYERS[0]!;
 const NONCES = 4;
-const CID = "bafkreidtfmd5zdgkztp6mgd2xgfqidlhmhamhkcgyxee3jvbpsrtwotasa" as Order["cid"];
 const BALANCE = 25n;
 const VALUE = 10n;
 const TX = pad("0x7a");
@@ -28,12 +33,15 @@ interface Page {
   state: PaymentState;
   isAnswered: boolean;
   isRunning: boolean;
+  /** By this process: nobody else says that nothing went out. */
+  isSentHere: boolean;
 }
 
 type Step =
   | { kind: "order"; payer: number; nonce: number; request: number }
   | { kind: "restart" }
   | { kind: "fork" }
+  | { kind: "free" }
   | { kind: "sending" | "unsent" | "void" | "paid" | "answered" | "let go"; page: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -55,15 +63,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.constant({ kind: "restart" as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: "fork" as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: "free" as const }) },
 );
 
 class Model {
   readonly pages = new Map<string, Page>();
 
-  book: Purchases;
+  constructor(private readonly world: BookWorld) {}
 
-  constructor(private readonly open: () => Purchases) {
-    this.book = open();
+  get book() {
+    return this.world.book;
   }
 
   nth(n: number): Page | null {
@@ -98,7 +107,7 @@ class Model {
     const order: Order = {
       authorization: {
         from: PAYERS[payer]!,
-        to: ASSET,
+        to: PAYEE,
         value: VALUE,
         validAfter: 0n,
         validBefore: 1_000n,
@@ -111,109 +120,133 @@ class Model {
       block: 1n,
     };
     const ordered = await this.book.order(order, { balance: BALANCE, since: Infinity });
-    assert.equal("refusal" in ordered ? ordered.refusal.reason : null, expected);
+    assert.equal("refusal" in ordered ? reasonOf(ordered) : null, expected);
     if ("refusal" in ordered) return;
     if (page) {
       assert.equal(ordered.purchase.id, page.id);
       page.isRunning = true;
     } else {
       const { id } = ordered.purchase;
-      this.pages.set(key, { id, request, state: "open", isAnswered: false, isRunning: true });
+      const fresh = { state: "open", isAnswered: false, isRunning: true } as const;
+      this.pages.set(key, { id, request, ...fresh, isSentHere: false });
     }
   }
 
-  async change(kind: Exclude<Step["kind"], "order" | "restart" | "fork">, page: Page) {
+  async change(kind: Exclude<Step["kind"], "order" | "restart" | "fork" | "free">, page: Page) {
     const { book } = this;
     const { id, state, isAnswered } = page;
     switch (kind) {
       case "sending":
         await book.sending(id);
         if (state === "open") page.state = "sent";
+        page.isSentHere = page.state === "sent";
         break;
       case "unsent":
-        book.unsent(id);
+        if (!page.isSentHere) return;
+        await book.unsent(id);
         if (state === "sent" && !isAnswered) page.state = "open";
         break;
       case "void":
-        book.void(id);
+        await book.void(id);
         if (state === "open" || state === "sent") page.state = "void";
         break;
       case "paid":
         await book.paid(id, TX, { number: 9n, hash: TX });
-        page.state = "paid";
+        Object.assign(page, { state: "paid", isSentHere: false });
         break;
       case "answered":
         // A run ends so whose money was seen.
         if (!page.isRunning || state !== "paid") return;
         assert.ok(!isAnswered, "one payment has two answers");
         await book.answered(id, "answered", null);
-        book.letGo(id);
+        await book.letGo(id);
         Object.assign(page, { isAnswered: true, isRunning: false });
         break;
       case "let go":
-        book.letGo(id);
+        await book.letGo(id);
         page.isRunning = false;
     }
   }
 
-  restart(): void {
-    this.book.close();
-    this.book = this.open();
-    for (const page of this.pages.values()) page.isRunning = false;
+  async restart(): Promise<void> {
+    await this.world.restart();
+    for (const page of this.pages.values()) page.isRunning = page.isSentHere = false;
   }
 
-  fork(): void {
-    for (const { id } of this.book.restingAbove(8n)) this.book.doubt(id);
+  async fork(): Promise<void> {
+    for (const { id } of await this.book.restingAbove(8n)) await this.book.doubt(id);
     for (const page of this.pages.values()) if (page.state === "paid") page.state = "sent";
+  }
+
+  /** Nobody drives what is looked after. */
+  async free(): Promise<void> {
+    for (const { id } of await this.book.underWay()) {
+      const page = [...this.pages.values()].find((one) => one.id === id)!;
+      const isFree = !page.isRunning && !page.isAnswered;
+      assert.equal(await this.book.free(id), isFree);
+      if (isFree) page.state = "open";
+    }
   }
 
   async take(step: Step): Promise<void> {
     if (step.kind === "order") await this.order(step.payer, step.nonce, step.request);
-    else if (step.kind === "restart") this.restart();
-    else if (step.kind === "fork") this.fork();
+    else if (step.kind === "restart") await this.restart();
+    else if (step.kind === "fork") await this.fork();
+    else if (step.kind === "free") await this.free();
     else {
       const page = this.nth(step.page);
       if (page) await this.change(step.kind, page);
     }
-    this.compare();
+    await this.compare();
   }
 
-  compare(): void {
+  async compare(): Promise<void> {
     const { book, pages } = this;
     for (const { id, state, isAnswered, isRunning } of pages.values()) {
-      const purchase = book.get(id);
+      const purchase = await book.get(id);
       assert.deepEqual([purchase.state, purchase.outcome !== null], [state, isAnswered]);
-      assert.equal(book.isAnswering(id), isAnswered || isRunning);
+      assert.equal(await book.isAnswering(id), isAnswered || isRunning);
       assert.equal(purchase.paidIn !== null, state === "paid");
     }
     for (const [payer, address] of PAYERS.entries()) {
-      assert.equal(book.promised(address, Infinity), this.promised(payer));
+      assert.equal(await book.promised(address, Infinity), this.promised(payer));
     }
     const all = [...pages.values()];
     const ids = (state: PaymentState) =>
       all.filter((page) => page.state === state).map(({ id }) => id).sort((a, b) => a - b);
-    assert.deepEqual(book.underWay().map(({ id }) => id), ids("sent"));
-    assert.deepEqual(book.restingAbove(0n).map(({ id }) => id), ids("paid"));
-    const { sent, unanswered } = book.figures();
+    assert.deepEqual((await book.underWay()).map(({ id }) => id), ids("sent"));
+    assert.deepEqual((await book.restingAbove(0n)).map(({ id }) => id), ids("paid"));
+    const { sent, unanswered } = await this.world.figures();
     const owed = all.filter(({ state, isAnswered }) => state === "paid" && !isAnswered);
     assert.deepEqual([sent, unanswered], [ids("sent").length, owed.length]);
   }
 }
 
-Deno.test("the book does as its model through any history", async () => {
+async function tryHistories(world: BookWorld, numRuns: number): Promise<void> {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40, size: "max" }), async (steps) => {
-      await using folder = await makeFolder();
-      const path = join(folder.dir, "purchases.db");
-      const model = new Model(() =>
-        new Purchases({ path, chainId: 31_337, asset: ASSET, now: () => 0 })
-      );
-      try {
-        for (const one of steps) await model.take(one);
-      } finally {
-        model.book.close();
-      }
+      await world.clear();
+      const model = new Model(world);
+      for (const one of steps) await model.take(one);
     }),
-    { numRuns: 150 },
+    { numRuns },
   );
+}
+
+Deno.test("the book does as its model through any history (SQLite)", async () => {
+  await using world = await sqliteBook();
+  await tryHistories(world, 150);
 });
+
+const SERVER = await startFleetServer();
+
+for (const [how, via] of [["", undefined], [", all said twice", repeating]] as const) {
+  Deno.test({
+    name: `the book does as its model through any history (PostgreSQL${how})`,
+    ignore: SERVER === null,
+    async fn() {
+      await using world = await postgresBook(SERVER!, via);
+      await tryHistories(world, 20);
+    },
+  });
+}

@@ -3,25 +3,11 @@
  * place. It is looked into here all the time, as its file can be read by both.
  */
 import { Seat } from "../../seat.ts";
-import type { PaymentId, Purchase } from "./purchase_rows.ts";
-import type { Order } from "./purchase_rows.ts";
-import type { Funds, Ordered, Purchases } from "./purchases.ts";
+import type { CallPurchases, Funds, Ordered, PurchasesOfCalls } from "./purchase_book.ts";
+import type { Order, PaymentId, Purchase } from "./purchase_rows.ts";
+import type { Purchases } from "./purchases.ts";
 import type { Outcome } from "../../receipt.ts";
 import type { RunFacts } from "./ledger.ts";
-
-/** What calls change in it, wherever it is kept. */
-export interface CallPurchases {
-  order(order: Order, funds: Funds | null): Promise<Ordered>;
-  answered(id: number, outcome: Outcome, facts: RunFacts | null): Promise<void>;
-  letGo(id: number): unknown;
-}
-
-/** And what they read. */
-export interface PurchasesOfCalls extends CallPurchases {
-  now(): number;
-  find(payment: PaymentId): Purchase | null;
-  numbered(id: number): Purchase | null;
-}
 
 export class PurchasesSeat implements PurchasesOfCalls {
   readonly #seat: Seat<CallPurchases, Purchases>;
@@ -39,6 +25,10 @@ export class PurchasesSeat implements PurchasesOfCalls {
     return this.own.now();
   }
 
+  moment(): number {
+    return this.own.moment();
+  }
+
   find(payment: PaymentId): Purchase | null {
     return this.own.find(payment);
   }
@@ -47,8 +37,8 @@ export class PurchasesSeat implements PurchasesOfCalls {
     return this.own.numbered(id);
   }
 
-  order(order: Order, funds: Funds | null): Promise<Ordered> {
-    return this.#seat.use((purchases) => purchases.order(order, funds));
+  order(order: Order, funds: Funds | null, mayBegin = true): Promise<Ordered> {
+    return this.#seat.use((purchases) => purchases.order(order, funds, mayBegin));
   }
 
   answered(id: number, outcome: Outcome, facts: RunFacts | null): Promise<void> {

@@ -7,6 +7,7 @@ import { exactLane } from "../../exact_payment.ts";
 import type { Outcome } from "../../receipt.ts";
 import type { ReceiptFacts } from "../ledger/journal.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { PurchasesOfCalls } from "../ledger/purchase_book.ts";
 import type { Purchase } from "../ledger/purchase_rows.ts";
 import type { Purchases } from "../ledger/purchases.ts";
 import type { Store } from "../ledger/store.ts";
@@ -28,11 +29,11 @@ export function purchaseReservation(id: number): number {
 
 export function receiptedIn(
   ledger: Pick<Ledger, "receipted">,
-  purchases: Pick<Purchases, "numbered">,
+  purchases: Pick<PurchasesOfCalls, "numbered">,
 ): Receipted {
   return async (reservation) => {
     if (reservation >= 0) return await ledger.receipted(reservation);
-    const purchase = purchases.numbered(-reservation);
+    const purchase = await purchases.numbered(-reservation);
     return purchase === null ? undefined : runOf(purchase);
   };
 }

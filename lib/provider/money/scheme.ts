@@ -105,7 +105,7 @@ export interface PaymentScheme<B extends Bill = Bill, A = unknown> {
    * @param from the caller's address: what strangers make us ask of a chain is limited by it
    * @throws KhachapuriError `payment_required` for what proves nothing here, `invalid_input`
    */
-  read(deployment: Deployment, fields: FieldReader, from?: string): B | null;
+  read(deployment: Deployment, fields: FieldReader, from?: string): B | null | Promise<B | null>;
   /** For a credit that no request asked for: what is the owner's to pay, whoever pays for calls. */
   ownersBill(deployment: Deployment): B;
   /**

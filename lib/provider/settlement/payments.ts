@@ -5,9 +5,10 @@
 import { join } from "node:path";
 import type { Address } from "viem";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { CallPurchases } from "../ledger/purchase_book.ts";
 import { Purchases } from "../ledger/purchases.ts";
 import { type CallLedger, LedgerSeat } from "../ledger/ledger_seat.ts";
-import { type CallPurchases, PurchasesSeat } from "../ledger/purchases_seat.ts";
+import { PurchasesSeat } from "../ledger/purchases_seat.ts";
 import { openSqliteLedger } from "../ledger/sqlite_ledger.ts";
 import type { LeftStore, Upkeep } from "../ledger/store.ts";
 import type { CreditPolicy } from "../money/credits.ts";

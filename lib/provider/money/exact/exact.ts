@@ -21,14 +21,13 @@ import { PAYMENT_HEADER_V1 } from "../../../x402_v1.ts";
 import type { Deployment } from "../../deployment/deployment.ts";
 import { addressPrefix } from "../../http/address_prefix.ts";
 import type { FieldReader } from "../../http/fields.ts";
+import type { Funds, OrderRefusal, PurchasesOfCalls } from "../../ledger/purchase_book.ts";
 import type { Purchase } from "../../ledger/purchase_rows.ts";
-import type { Funds, OrderRefusal } from "../../ledger/purchases.ts";
-import type { PurchasesOfCalls } from "../../ledger/purchases_seat.ts";
 import { assertSamePayer, PAYER_HEADER } from "../payer_header.ts";
 import type { Receipts } from "../receipts.ts";
 import type { Asked, Bill, Hold, PaymentScheme } from "../scheme.ts";
-import { isOfUndeployedWallet, paymentFault, timeFault } from "./checks.ts";
-import { notTaken } from "./failure.ts";
+import { type Fault, isOfUndeployedWallet, paymentFault, timeFault } from "./checks.ts";
+import { notTaken, revertedBefore, tooMuchUnderWay } from "./failure.ts";
 import { ExactHold } from "./hold.ts";
 import type { ExactLooks } from "./looks.ts";
 
@@ -97,11 +96,6 @@ export interface ExactOptions {
 /** What was seen of a payer is good for so long, ms: a body that is there is read by then. */
 const LOOK_MS = 250;
 
-const FORGOTTEN: Parameters<typeof notTaken> = [
-  "invalid_exact_evm_nonce_already_used",
-  "this payment was used, and is not remembered any more",
-];
-
 export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
   /** Headers of other schemes: a client sends one with many calls. */
   readonly #others = new Lru<string, true>(HEADERS_DECODED_MAX);
@@ -113,16 +107,18 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
     return isWorth() ? exactOfferToJson(terms) : null;
   }
 
-  read({ cid }: Deployment, fields: FieldReader, from?: string): ExactBill | null {
+  read(deployment: Deployment, fields: FieldReader, from?: string): Promise<ExactBill> | null {
     const payment = this.#paymentIn(fields);
     if (!payment) return null;
-    const { authorization: { from: payer, nonce }, identifier } = payment;
-    assertSamePayer(fields.get(PAYER_HEADER), payer);
+    assertSamePayer(fields.get(PAYER_HEADER), payment.authorization.from);
+    return this.#billOf(deployment, payment, from);
+  }
+
+  async #billOf({ cid }: Deployment, payment: ExactPayment, from?: string): Promise<ExactBill> {
+    const { authorization: { from: payer, nonce }, signature, identifier } = payment;
+    const known = await this.options.purchases.find({ from: payer, nonce });
     const fault = paymentFault(payment, this.options.terms, this.#nowSeconds());
-    if (fault && !this.options.purchases.find({ from: payer, nonce })) {
-      throw notTaken(fault.reason, fault.message);
-    }
-    const isOwed = this.#isOwed(payment);
+    if (fault && !known) throw notTaken(fault.reason, fault.message);
     const key = identifier === null ? keyOf(nonce, from) : `identifier ${identifier}`;
     return {
       source: "caller",
@@ -133,15 +129,8 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
       key,
       payment,
       from,
-      isOwed,
+      isOwed: known?.signature === signature && isOwed(known),
     };
-  }
-
-  /** What may be out, or has come, for a run that has not ended. */
-  #isOwed(payment: ExactPayment): boolean {
-    const known = this.#known(payment);
-    return known !== null && known.outcome === null &&
-      (known.state === "sent" || known.state === "paid");
   }
 
   /** Version 2's header goes first, as its clients send both while they find out. */
@@ -163,7 +152,7 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
   }
 
   async prove({ payment, from }: ExactBill): Promise<void> {
-    if (this.#known(payment) || await this.#isSignedByKey(payment)) return;
+    if (await this.#known(payment) || await this.#isSignedByKey(payment)) return;
     this.options.looks.admit(from);
     await this.#assertWallets(payment);
     const { refusal } = await this.options.chain.look(payment);
@@ -173,7 +162,7 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
   async admit(bill: ExactBill): Promise<ExactAdmission> {
     const { payment, from } = bill;
     const { looks, purchases } = this.options;
-    const known = this.#known(payment);
+    const known = await this.#known(payment);
     if (known && known.state !== "open") {
       return { bill, funds: null, block: known.block, at: purchases.now() };
     }
@@ -190,9 +179,9 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
     const { payment, from } = bill;
     const { chain, looks, settler, purchases } = this.options;
     looks.admit(from);
-    const since = purchases.now();
+    const since = await purchases.moment();
     const { balance, block, refusal } = await chain.look(payment);
-    const known = this.#known(payment);
+    const known = await this.#known(payment);
     if (refusal) {
       // One that was sent once may have been taken since.
       const hasCome = known !== null && await settler.hasCome(known);
@@ -208,18 +197,21 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
     if (!asked) throw new Error("a payment is for a request");
     const { bill: { payment, cid }, funds, block } = await this.#fresh(admission);
     const { authorization, signature, x402Version } = payment;
-    this.#assertStillGood(payment, funds);
+    const { terms } = this.options;
+    const fault = paymentFault(payment, terms, this.#nowSeconds());
+    if (funds !== null) this.#assertStillGood(payment);
     const { digest: request, key } = asked();
     const order = { authorization, signature, cid, request, key, block };
-    const ordered = await purchases.order(order, funds);
-    if ("refusal" in ordered) throw refused(ordered.refusal);
-    const { terms: { chainId } } = this.options;
+    // What was known when the payment was read may have been forgotten since.
+    const ordered = await purchases.order(order, funds, funds !== null && fault === null);
+    if ("refusal" in ordered) throw refused(ordered.refusal, fault);
+    const { chainId } = terms;
     return new ExactHold({ chainId, purchases, settler, receipts, x402Version }, ordered.purchase);
   }
 
   /** The one that was taken down here: whoever sends it is whoever sent it then. */
-  #known({ authorization, signature }: ExactPayment): Purchase | null {
-    const purchase = this.options.purchases.find(authorization);
+  async #known({ authorization, signature }: ExactPayment): Promise<Purchase | null> {
+    const purchase = await this.options.purchases.find(authorization);
     return purchase?.signature === signature ? purchase : null;
   }
 
@@ -238,17 +230,11 @@ export class Exact implements PaymentScheme<ExactBill, ExactAdmission> {
     return isOld ? await this.#look(bill) : admission;
   }
 
-  /** What was known when the payment was read may have been forgotten since. */
-  #assertStillGood(payment: ExactPayment, funds: Funds | null): void {
-    const isKnown = this.#known(payment) !== null;
-    if (funds !== null) this.#assertSent(payment);
-    else if (isKnown) return;
-    const { terms } = this.options;
-    const fault = isKnown
-      ? timeFault(payment.authorization, this.#nowSeconds())
-      : paymentFault(payment, terms, this.#nowSeconds());
+  /** It has to be sent, and needs its time. */
+  #assertStillGood(payment: ExactPayment): void {
+    this.#assertSent(payment);
+    const fault = timeFault(payment.authorization, this.#nowSeconds());
     if (fault) throw notTaken(fault.reason, fault.message);
-    if (funds === null) throw notTaken(...FORGOTTEN);
   }
 
   /**
@@ -303,7 +289,13 @@ function oldPaymentIn(fields: FieldReader): ExactPayment | null {
   });
 }
 
-function refused(refusal: OrderRefusal): KhachapuriError {
+/** What may be out, or has come, for a run that has not ended. */
+function isOwed({ outcome, state }: Purchase): boolean {
+  return outcome === null && (state === "sent" || state === "paid");
+}
+
+/** @param fault of the payment, were it new */
+function refused(refusal: OrderRefusal, fault: Fault | null): KhachapuriError {
   const used: [Parameters<typeof notTaken>[0], string] = [
     "invalid_exact_evm_nonce_already_used",
     "this payment was used for another request",
@@ -313,6 +305,14 @@ function refused(refusal: OrderRefusal): KhachapuriError {
       return notTaken(...used);
     case "void":
       return notTaken(used[0], "this payment was cancelled, or has expired");
+    case "forgotten":
+      return fault
+        ? notTaken(fault.reason, fault.message)
+        : notTaken(used[0], "this payment was used, and is not remembered any more");
+    case "reverted":
+      return revertedBefore(refusal.waitMs);
+    case "full":
+      return tooMuchUnderWay();
     case "running":
       return new KhachapuriError("idempotency_conflict", "a call with this payment still runs", {
         retryAfterSeconds: 1,

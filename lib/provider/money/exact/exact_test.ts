@@ -38,8 +38,8 @@ Deno.test("a request without a payment, or with one in another scheme, is not it
     const own = await field(1);
     const { accepted: _, ...json } = JSON.parse(atob(own[1]));
     const ownOld = toHeader({ ...json, x402Version: 1, scheme: "exact", network: "eip155:31337" });
-    assert.equal(read([["x-payment", ownOld]])!.payment.x402Version, 1);
-    assert.equal(read([["x-payment", "!"], own])!.payer, ANNA.address);
+    assert.equal((await read([["x-payment", ownOld]]))!.payment.x402Version, 1);
+    assert.equal((await read([["x-payment", "!"], own]))!.payer, ANNA.address);
     assert.equal(await reasonOf(() => read([own, ["payer", OTHER]])), "payment_required");
     assert.equal(await exact.provenPayer(), null);
     assert.throws(() => exact.ownersBill());
@@ -65,7 +65,8 @@ Deno.test("a client's own name for it goes before its nonce", () =>
     const [name, text] = await field(1);
     const extensions = { "payment-identifier": { info: { id: "pay_1" } } };
     const named = toHeader({ ...JSON.parse(atob(text)), extensions });
-    assert.equal(exact.read(DEPLOYMENT, new Fields([[name, named]]))!.key, "identifier pay_1");
+    const bill = await exact.read(DEPLOYMENT, new Fields([[name, named]]));
+    assert.equal(bill!.key, "identifier pay_1");
   }));
 
 Deno.test("its time is the later clock's, to the second", () =>
@@ -201,6 +202,18 @@ Deno.test("an order that is none says why, and costs nothing", () =>
     purchases.letGo(2);
     assert.equal(await reasonOf(exact.hold(await exact.admit(await bill(3)), ASKED)), USED);
     await assert.rejects(exact.hold(admission), /for a request/);
+  }));
+
+Deno.test("what a fleet has no room for, or whom it lets wait, is told so", () =>
+  withDesk(async ({ exact, purchases, bill }) => {
+    const admission = await exact.admit(await bill(1));
+    purchases.order = () => Promise.resolve({ refusal: { reason: "full" } });
+    assert.equal(await reasonOf(exact.hold(admission, ASKED)), "overloaded");
+    const waitMs = 120_000;
+    purchases.order = () => Promise.resolve({ refusal: { reason: "reverted", waitMs } });
+    const waits = await refusal(exact.hold(admission, ASKED));
+    assert.equal(waits.data.x402Reason, "invalid_exact_evm_transaction_failed");
+    assert.match(waits.hints.join(), /again in 2 min/);
   }));
 
 Deno.test("what was seen long before the run starts is looked at again", () =>

@@ -16,6 +16,24 @@ export function notTaken(
   });
 }
 
+/** Each time a payment of the payer's was reverted we have paid its gas, and run for nothing. */
+export function revertedBefore(waitMs: number): KhachapuriError {
+  const minutes = Math.ceil(waitMs / 60_000);
+  return notTaken(
+    "invalid_exact_evm_transaction_failed",
+    "an earlier payment of this payer was reverted by the token",
+    [`try again in ${minutes} min, or pay by credits`],
+  );
+}
+
+/** So many payments are under way that one more would be settled late. */
+export function tooMuchUnderWay(): KhachapuriError {
+  return new KhachapuriError("overloaded", "too many payments are being settled", {
+    retryAfterSeconds: 3,
+    hints: ["nothing was charged; send the same payment again"],
+  });
+}
+
 /** A payment that was to be settled. */
 export interface Unsettled {
   readonly chainId: number;

@@ -24,9 +24,9 @@ import {
 import type { Log } from "../../../log.ts";
 import { Lru } from "../../../lru.ts";
 import { within } from "../../../within.ts";
+import type { PurchasesOfSettler } from "../../ledger/purchase_book.ts";
 import type { Purchase } from "../../ledger/purchase_rows.ts";
-import type { Purchases } from "../../ledger/purchases.ts";
-import { notSettled, pending } from "../../money/exact/failure.ts";
+import { notSettled, pending, tooMuchUnderWay } from "../../money/exact/failure.ts";
 import { weiOf } from "../gas_worth.ts";
 import type { Operator } from "../operator.ts";
 import type { BlockWatch } from "./block_watch.ts";
@@ -38,7 +38,7 @@ export interface ExactSettlementOptions {
   usdc: Address;
   /** Who gets the money. */
   payTo: Address;
-  purchases: Purchases;
+  purchases: PurchasesOfSettler;
   operator: Pick<Operator, "launch" | "simulate" | "isOut" | "lookNow">;
   blocks: BlockWatch;
   /** Of one whole coin that gas is paid in, USDC base units. */
@@ -46,6 +46,8 @@ export interface ExactSettlementOptions {
   log: Log;
   /** The later of the clock here and the chain's, ms. */
   laterNow: () => number;
+  /** Whose payments were reverted; absent: as this process knows. */
+  reverts?: Pick<Reverts, "note" | "admit">;
   /** The book rests on what this block told: should it go, `doubtAbove` is to be called. */
   onRest: (block: { number: bigint; hash: Hex }) => void;
 }
@@ -70,11 +72,13 @@ export class ExactSettlement {
   /** Under way in this process, by purchase, whoever waits. */
   readonly #driven = new Map<number, Promise<Purchase>>();
   readonly #waiting = new Set<Promise<Purchase>>();
+  /** Left under way and looked after just now, by purchase: nothing is sent for it meanwhile. */
+  readonly #lookedAfter = new Map<number, Promise<void>>();
   /** What the chain is asked just now, by purchase. */
   readonly #fates = new Map<number, Promise<Fate>>();
   /** Below this block nothing tells of a purchase. */
   readonly #searched = new Lru<number, bigint>(EXACT_SEARCHES_REMEMBERED_MAX);
-  readonly #reverts: Reverts;
+  readonly #reverts: Pick<Reverts, "note" | "admit">;
   readonly #closing = Promise.withResolvers<"closing">();
   #timer: ReturnType<typeof setTimeout> | null = null;
   #lookingAfter: Promise<void> | null = null;
@@ -84,7 +88,7 @@ export class ExactSettlement {
 
   constructor(options: ExactSettlementOptions) {
     this.#options = options;
-    this.#reverts = new Reverts(options.laterNow);
+    this.#reverts = options.reverts ?? new Reverts(options.laterNow);
   }
 
   /** Looks after what an earlier process left under way, from now on. */
@@ -98,12 +102,7 @@ export class ExactSettlement {
    */
   assertRoom(payer: Address): void {
     this.#reverts.admit(payer);
-    if (this.#driven.size < EXACT_OUT_MAX) return;
-    const message = "too many payments are being settled";
-    throw new KhachapuriError("overloaded", message, {
-      retryAfterSeconds: 3,
-      hints: ["nothing was charged; send the same payment again"],
-    });
+    if (this.#driven.size >= EXACT_OUT_MAX) throw tooMuchUnderWay();
   }
 
   /**
@@ -132,16 +131,16 @@ export class ExactSettlement {
   async onMined({ logs }: Pick<TransactionReceipt, "logs">): Promise<void> {
     const { usdc, payTo, purchases } = this.#options;
     for (const { from, to, value, nonce, transaction, block } of takenIn(usdc, logs)) {
-      const purchase = purchases.find({ from, nonce });
+      const purchase = await purchases.find({ from, nonce });
       const isOurs = purchase && to === payTo && value === purchase.authorization.value;
       if (isOurs) await purchases.paid(purchase.id, transaction, block);
     }
   }
 
   /** Blocks above `block` have gone, or nobody watched them: what they told is found out again. */
-  doubtAbove(block: bigint): void {
+  async doubtAbove(block: bigint): Promise<void> {
     const { purchases } = this.#options;
-    for (const { id } of purchases.restingAbove(block)) purchases.doubt(id);
+    for (const { id } of await purchases.restingAbove(block)) await purchases.doubt(id);
     this.#schedule(0);
   }
 
@@ -168,7 +167,7 @@ export class ExactSettlement {
       const driven = within(this.#driving(purchase), EXACT_SETTLE_MS);
       const outcome = await Promise.race([driven, this.#closing.promise]);
       if (typeof outcome === "object") return outcome;
-      const now = purchases.get(purchase.id);
+      const now = await purchases.get(purchase.id);
       if (now.state === "paid") return now;
       throw pending(this.#of(now), now.transaction);
     } finally {
@@ -189,7 +188,8 @@ export class ExactSettlement {
   /** To the end of the payment, whoever still waits for it. */
   async #drive({ id }: Purchase): Promise<Purchase> {
     // As it is by now: between the order and the start of its run the chain may have told more.
-    const purchase = this.#options.purchases.get(id);
+    await this.#lookedAfter.get(id);
+    const purchase = await this.#options.purchases.get(id);
     if (purchase.state === "paid") return purchase;
     return purchase.state === "open" ? await this.#launch(purchase) : await this.#resume(purchase);
   }
@@ -200,7 +200,7 @@ export class ExactSettlement {
     const call = this.#callOf(purchase);
     // Told by `onMined`, before the operator lets go of it.
     while (operator.isOut(call)) await this.#nextBlock();
-    const now = purchases.get(purchase.id);
+    const now = await purchases.get(purchase.id);
     if (now.state === "paid") return now;
     const ended = await this.#endBy(now, await this.#fateOf(now));
     return ended ?? await this.#launch(now);
@@ -216,40 +216,43 @@ export class ExactSettlement {
       asKhachapuriError(error)
     );
     if (launched instanceof KhachapuriError) return await this.#unlaunched(purchase, launched);
-    purchases.sent(id, launched.transaction);
-    const receipt = await launched.mined.catch(() => null);
-    const now = purchases.get(id);
+    const mined = launched.mined.catch(() => null);
+    await purchases.sent(id, launched.transaction);
+    const receipt = await mined;
+    const now = await purchases.get(id);
     if (now.state === "paid") return now;
     const fate = await this.#fateOf(now, receipt?.blockNumber);
     const isPayers = fate.kind !== "paid" && fate.kind !== "unknown";
-    if (isPayers && receipt?.status === "reverted") this.#reverts.note(now.authorization.from);
+    if (isPayers && receipt?.status === "reverted") {
+      await this.#reverts.note(now.authorization.from);
+    }
     const ended = await this.#endBy(now, fate);
     if (ended) return ended;
     // The token refused what it would have taken when it was sent.
-    return this.#failed(now, await this.#refusalOf(now, receipt));
+    return await this.#failed(now, await this.#refusalOf(now, receipt));
   }
 
   /** Nothing was sent, be it that somebody else was faster. */
   async #unlaunched(purchase: Purchase, error: KhachapuriError): Promise<Purchase> {
     if (error.code !== "chain_refused") {
-      this.#options.purchases.unsent(purchase.id);
+      await this.#options.purchases.unsent(purchase.id);
       throw error;
     }
     const fate = await this.#fateOf(purchase);
     const refusal = transferRefusal(error);
     // Its program runs already: whoever can have that for nothing would do it again and again.
     const isPayers = fate.kind !== "paid" && fate.kind !== "unknown" && isPayersDoing(refusal);
-    if (isPayers) this.#reverts.note(purchase.authorization.from);
-    return await this.#endBy(purchase, fate) ?? this.#failed(purchase, refusal);
+    if (isPayers) await this.#reverts.note(purchase.authorization.from);
+    return await this.#endBy(purchase, fate) ?? await this.#failed(purchase, refusal);
   }
 
   /** The token does not take it now: its payer is free to sign another, unless that one came. */
-  #failed(purchase: Purchase, { reason, message }: TransferRefusal): never {
+  async #failed(purchase: Purchase, { reason, message }: TransferRefusal): Promise<never> {
     // One endpoint says that it is used, and another one that it is not.
     if (reason === "invalid_exact_evm_nonce_already_used") {
       throw pending(this.#of(purchase), purchase.transaction);
     }
-    this.#options.purchases.unsent(purchase.id);
+    await this.#options.purchases.unsent(purchase.id);
     throw notSettled(this.#of(purchase), reason, message);
   }
 
@@ -279,7 +282,7 @@ export class ExactSettlement {
       case "paid":
         onRest(fate.block);
         await purchases.paid(id, fate.transaction, fate.block);
-        return purchases.get(id);
+        return await purchases.get(id);
       case "unused":
         return null;
       case "unknown":
@@ -287,8 +290,8 @@ export class ExactSettlement {
       case "cancelled":
       case "spent":
       case "expired":
-        purchases.void(id);
-        if (purchases.isAnswering(id)) {
+        await purchases.void(id);
+        if (await purchases.isAnswering(id)) {
           log.error("a payment that was answered for was lost", { from, nonce, fate: fate.kind });
         }
         throw notSettled(this.#of(purchase), ...ENDS[fate.kind]);
@@ -325,21 +328,26 @@ export class ExactSettlement {
   }
 
   async #lookAfter(): Promise<void> {
-    const { purchases, operator, log } = this.#options;
-    for (const purchase of purchases.underWay()) {
+    const { purchases, operator } = this.#options;
+    for (const purchase of await purchases.underWay()) {
       if (this.#isClosed) return;
       const { id } = purchase;
       if (this.#driven.has(id) || operator.isOut(this.#callOf(purchase))) continue;
-      const fate = await this.#fateOf(purchase);
-      if (this.#driven.has(id)) continue;
-      const ended = await this.#endBy(purchase, fate).catch((error) => asKhachapuriError(error));
-      if (ended !== null || this.#driven.has(id)) continue;
-      if (!purchases.isAnswering(id)) purchases.unsent(id);
-      else {
-        log.warn("a payment is settled anew: its block has gone", { purchase: id });
-        this.settle(purchases.get(id)).catch(() => {});
-      }
+      const looked = this.#closeLeft(purchase).finally(() => this.#lookedAfter.delete(id));
+      this.#lookedAfter.set(id, looked.catch(() => {}));
+      await looked;
     }
+  }
+
+  /** One that nobody settles, and whose transaction is not out. */
+  async #closeLeft(purchase: Purchase): Promise<void> {
+    const { purchases, log } = this.#options;
+    const { id } = purchase;
+    const fate = await this.#fateOf(purchase);
+    const ended = await this.#endBy(purchase, fate).catch((error) => asKhachapuriError(error));
+    if (ended !== null || await purchases.free(id)) return;
+    log.warn("a payment is settled anew: its block has gone", { purchase: id });
+    this.settle(await purchases.get(id)).catch(() => {});
   }
 
   #schedule(ms: number): void {

@@ -1,19 +1,25 @@
 /** How payments are moved and closed, on a real chain with Circle's own USDC and a real outbox. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type Hex, pad } from "viem";
+import type { Hex } from "viem";
 import { KhachapuriError } from "../../../errors.ts";
 import { EXACT_OUT_MAX } from "../../../limits_of_exact.ts";
-import { readUsdcBalance, usdcDomain } from "../../../chain/usdc.ts";
-import { transferCall } from "../../../chain/transfer_call.ts";
-import { TRANSFER_TYPES, type TransferAuthorization } from "../../../transfer_authorization.ts";
+import type { TransferAuthorization } from "../../../transfer_authorization.ts";
 import { mine, setMining } from "../../../../worlds/chain/anvil_calls.ts";
 import { ACCOUNTS } from "../../../../worlds/chain/people.ts";
 import { pauseUsdc, unpauseUsdc } from "../../../../worlds/chain/usdc.ts";
 import { startUsdcChain, type UsdcChain } from "../../../../worlds/chain/usdc_chain.ts";
+import {
+  earned,
+  PRICE,
+  signOrder,
+  spendFirst,
+  takeOrder,
+} from "../../../../worlds/exact_orders.ts";
 import { hearLog } from "../../../../worlds/heard_log.ts";
 import { makeFolder } from "../../../../worlds/home.ts";
 import { turn } from "../../../../worlds/turns.ts";
+import type { PurchasesOfSettler } from "../../ledger/purchase_book.ts";
 import type { Order } from "../../ledger/purchase_rows.ts";
 import { Purchases } from "../../ledger/purchases.ts";
 import { openOperator, type Operator } from "../operator.ts";
@@ -22,8 +28,6 @@ import { BlockWatch } from "./block_watch.ts";
 import { ExactSettlement } from "./exact_settlement.ts";
 
 const { payer, provider, stranger, operator: key, deployer } = ACCOUNTS;
-const CID = "bafkreidtfmd5zdgkztp6mgd2xgfqidlhmhamhkcgyxee3jvbpsrtwotasa" as Order["cid"];
-const PRICE = 10n;
 const USED = "invalid_exact_evm_nonce_already_used";
 
 /** A life of a provider's part that settles. */
@@ -34,7 +38,7 @@ interface Life {
   /** The blocks that the book was said to rest on. */
   rests: bigint[];
   /** Called at each of them. */
-  onRest(): void;
+  onRest(): unknown;
   close(): Promise<void>;
 }
 
@@ -87,33 +91,16 @@ class World {
     return life;
   }
 
-  async sign(n: number, changes: Partial<TransferAuthorization> = {}): Promise<Order> {
-    const { chain, usdc } = this.chain;
-    const authorization: TransferAuthorization = {
-      from: payer.address,
-      to: provider.address,
-      value: PRICE,
-      validAfter: 0n,
-      validBefore: BigInt(Math.floor(Date.now() / 1_000)) + 7_200n,
-      nonce: pad(`0x${n.toString(16)}`) as Hex,
-      ...changes,
-    };
-    const signature = await payer.signTypedData({
-      domain: { ...await usdcDomain(chain, usdc) },
-      types: TRANSFER_TYPES,
-      primaryType: "TransferWithAuthorization",
-      message: { ...authorization },
-    });
-    return { authorization, signature, cid: CID, request: new Uint8Array(), key: null, block: 0n };
+  sign(n: number, changes: Partial<TransferAuthorization> = {}): Promise<Order> {
+    return signOrder(this.chain, n, changes);
   }
 
-  async take({ authorization, signature }: Order): Promise<void> {
-    const { chain, usdc } = this.chain;
-    await chain.send(stranger, transferCall(usdc, authorization, signature));
+  take(order: Order): Promise<void> {
+    return takeOrder(this.chain, order);
   }
 
   earned(): Promise<bigint> {
-    return readUsdcBalance(this.chain.chain, this.chain.usdc, provider.address);
+    return earned(this.chain);
   }
 }
 
@@ -263,13 +250,38 @@ Deno.test("what an earlier life left is closed by what the chain tells", () =>
     assert.ok(world.heard.lines.some((line) => line.includes("was lost")));
   }));
 
+Deno.test("nothing is sent for one that is just looked after", () =>
+  withWorld(async (world, life) => {
+    const { exact, operator } = life;
+    const purchases: PurchasesOfSettler = life.purchases;
+    const one = await ordered(life, await world.sign(1));
+    await purchases.sending(one.id);
+    const [begun, freed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const free = purchases.free.bind(purchases);
+    purchases.free = async (id) => {
+      begun.resolve();
+      await freed.promise;
+      return await free(id);
+    };
+    const { chain } = world.chain;
+    await setMining(chain, false);
+    exact.start();
+    await begun.promise;
+    const settled = exact.settle(one);
+    for (let asked = 0; asked < 20; asked++) await chain.public.getBlockNumber({ cacheTime: 0 });
+    assert.equal(operator.pending(), 0);
+    await setMining(chain, true);
+    freed.resolve();
+    assert.equal((await settled).state, "paid");
+  }));
+
 Deno.test("what a block told is found out again when it has gone", () =>
   withWorld(async (world, life) => {
     const one = await ordered(life, await world.sign(1));
     const { paidIn } = await life.exact.settle(one);
-    life.exact.doubtAbove(paidIn!.number);
+    await life.exact.doubtAbove(paidIn!.number);
     assert.equal(life.purchases.get(one.id).state, "paid");
-    life.exact.doubtAbove(paidIn!.number - 1n);
+    await life.exact.doubtAbove(paidIn!.number - 1n);
     assert.equal(life.purchases.get(one.id).state, "sent");
     await until(() => life.purchases.get(one.id).state === "paid");
     assert.deepEqual(life.rests, [paidIn!.number]);
@@ -284,12 +296,12 @@ Deno.test("what is doubted while others are looked after is looked after right b
     }
     const [first, second] = ids.map((id) => life.purchases.get(id));
     const begun = Date.now();
-    life.onRest = () => {
+    life.onRest = async () => {
       life.onRest = () => {};
-      life.exact.doubtAbove(first!.paidIn!.number - 1n);
+      await life.exact.doubtAbove(first!.paidIn!.number - 1n);
       assert.equal(life.purchases.get(first!.id).state, "sent");
     };
-    life.exact.doubtAbove(second!.paidIn!.number - 1n);
+    await life.exact.doubtAbove(second!.paidIn!.number - 1n);
     await until(() => life.purchases.underWay().length === 0);
     assert.ok(Date.now() - begun < 8_000, "it waited for its turn");
   }));
@@ -311,18 +323,7 @@ Deno.test("whose payment is reverted when it is mined is not served for a while"
     await setMining(chain, false);
     const failed = refusalOf(life.exact.settle(one));
     await until(() => life.purchases.get(one.id).transaction !== null);
-    const fees = { maxFeePerGas: 10n ** 11n, maxPriorityFeePerGas: 10n ** 10n };
-    const raw = await payer.signTransaction({
-      type: "eip1559",
-      chainId: chain.chainId,
-      to: world.chain.usdc,
-      // transfer(stranger, 1000)
-      data: `0xa9059cbb${pad(stranger.address).slice(2)}${pad("0x3e8").slice(2)}`,
-      gas: 200_000n,
-      nonce: await chain.public.getTransactionCount({ address: payer.address }),
-      ...fees,
-    });
-    await chain.public.request({ method: "eth_sendRawTransaction", params: [raw] });
+    await spendFirst(world.chain);
     await setMining(chain, true);
     await mine(chain, 1);
     assert.equal((await failed).data.x402Reason, "invalid_exact_evm_insufficient_balance");

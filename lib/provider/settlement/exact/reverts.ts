@@ -10,7 +10,7 @@ import {
   EXACT_REVERTED_WAIT_MS,
 } from "../../../limits_of_exact.ts";
 import { Lru } from "../../../lru.ts";
-import { notTaken } from "../../money/exact/failure.ts";
+import { revertedBefore } from "../../money/exact/failure.ts";
 
 interface Strike {
   times: number;
@@ -34,11 +34,6 @@ export class Reverts {
   admit(payer: Address): void {
     const strike = this.#strikes.get(payer);
     if (!strike || this.now() >= strike.until) return;
-    const minutes = Math.ceil((strike.until - this.now()) / 60_000);
-    throw notTaken(
-      "invalid_exact_evm_transaction_failed",
-      "an earlier payment of this payer was reverted by the token",
-      [`try again in ${minutes} min, or pay by credits`],
-    );
+    throw revertedBefore(strike.until - this.now());
   }
 }
