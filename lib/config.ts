@@ -6,7 +6,7 @@ import * as v from "valibot";
 import type { Address } from "viem";
 import { isAbsolute, join } from "node:path";
 import { acmeDomainFault, acmeShape } from "./config_acme.ts";
-import { fleetShape } from "./config_fleet.ts";
+import { fleetShape, postgresShape } from "./config_fleet.ts";
 import { ipfsShape } from "./config_ipfs.ts";
 import { publishShape } from "./config_publish.ts";
 import { namesShape } from "./config_names.ts";
@@ -177,6 +177,7 @@ const providerFields = v.strictObject({
       archiveGb: v.optional(gigabytes, 14),
       /** and those of their charges that have a receipt, up to so much. */
       receiptGb: v.optional(gigabytes, 2),
+      postgres: postgresShape,
     }),
     {},
   ),
@@ -277,6 +278,21 @@ const providerShape = v.pipe(
       'more than 1 with settlement.mode "each", which mines one credit before each run',
     ),
     ["sandbox", "credits"],
+  ),
+  v.forward(
+    v.check(
+      ({ settlement: { mode }, ledger: { postgres } }) => mode === "batch" || !postgres,
+      '"each" mines a credit before each run, and of a fleet one node alone signs: with ' +
+        'ledger.postgres it is "batch"',
+    ),
+    ["settlement", "mode"],
+  ),
+  v.forward(
+    v.check(
+      ({ fleet, ledger: { postgres } }) => !postgres || fleet !== undefined,
+      "is for nodes of a fleet: provider.fleet says which one this is",
+    ),
+    ["ledger", "postgres"],
   ),
   v.forward(
     v.check(({ tls, acme }) => !tls || !acme, "provider.tls names a certificate already"),

@@ -1,8 +1,12 @@
 /**
  * The configuration's section `provider.fleet`: one of several nodes of a provider, which have the
- * same keys. Absent: the provider is this machine alone.
+ * same keys and, by `provider.ledger.postgres`, the same books. Absent: the provider is this machine
+ * alone.
  */
+import { isAbsolute, join } from "node:path";
 import * as v from "valibot";
+import type { KhachapuriError } from "./errors.ts";
+import { type DatabaseAddress, parseDatabaseAddress } from "./postgres_address.ts";
 import { httpUrlShape, placeShape } from "./shape.ts";
 
 /** A host that stands for all addresses of a machine, and a port that the system chooses. */
@@ -33,6 +37,31 @@ export const fleetShape = v.exactOptional(v.pipe(
 ));
 
 export type FleetConfig = NonNullable<v.InferOutput<typeof fleetShape>>;
+
+/** Where a fleet's books are, in libpq's words; absent: in the state folder, of this node alone. */
+export const postgresShape = v.exactOptional(v.pipe(
+  v.string(),
+  v.check((text) => addressFault(text) === null, (issue) => addressFault(issue.input)!),
+));
+
+function addressFault(text: string): string | null {
+  try {
+    parseDatabaseAddress(text);
+    return null;
+  } catch (error) {
+    const { message, hints } = error as KhachapuriError;
+    return [message, ...hints].join("; ");
+  }
+}
+
+/** Its files are found from the configuration's folder. */
+export function databaseAddressIn(home: string, postgres: string): DatabaseAddress {
+  const address = parseDatabaseAddress(postgres);
+  const { passfile, tls } = address;
+  const fromHome = (path: string | null) =>
+    path === null || isAbsolute(path) ? path : join(home, path);
+  return { ...address, passfile: fromHome(passfile), tls: tls && { ca: fromHome(tls.ca) } };
+}
 
 /** Where the other nodes reach this one. */
 export function nodeUrlOf({ listen, url }: FleetConfig): string {

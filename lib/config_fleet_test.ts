@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as v from "valibot";
-import { type FleetConfig, fleetShape, nodeUrlOf } from "./config_fleet.ts";
+import { parseConfig } from "./config.ts";
+import { databaseAddressIn, type FleetConfig, fleetShape, nodeUrlOf } from "./config_fleet.ts";
 
 const shape = v.strictObject({ fleet: fleetShape });
 const fleetOf = (fleet: unknown) => v.parse(shape, { fleet }).fleet as FleetConfig;
@@ -26,3 +27,46 @@ Deno.test("a node that others cannot find is refused, and a name that is none", 
   }
   for (const node of ["n", "n1", "eu-west-1", "n".repeat(32)]) fleetOf({ ...NODE, node });
 });
+
+Deno.test("a fleet's books have an address, and their files stand beside the configuration", () => {
+  const postgres = "postgres://nino@db/money?passfile=pass&sslrootcert=ca.pem";
+  assert.equal(booksOf({ postgres }), postgres);
+  const { passfile, tls } = databaseAddressIn("/home/nino", postgres);
+  assert.deepEqual([passfile, tls], ["/home/nino/pass", { ca: "/home/nino/ca.pem" }]);
+  const absolute = "postgres://nino@db/money?passfile=/p&sslmode=disable";
+  assert.deepEqual(databaseAddressIn("/home/nino", absolute).passfile, "/p");
+});
+
+Deno.test("books that no fleet can have are refused by name", () => {
+  const refused: Readonly<Record<string, () => unknown>> = {
+    "provider.ledger.postgres: the database's address holds a password; put it": () =>
+      booksOf({ postgres: "postgres://nino:secret@db/money" }),
+    "provider.ledger.postgres: is for nodes of a fleet": () =>
+      booksOf({ postgres: "postgres://nino@db/money" }, { fleet: undefined }),
+    'provider.settlement.mode: "each" mines a credit before each run': () =>
+      booksOf({ postgres: "postgres://nino@db/money" }, { settlement: { mode: "each" } }),
+  };
+  for (const [why, act] of Object.entries(refused)) {
+    assert.throws(act, (error: Error & { code: string }) => {
+      assert.equal(error.code, "invalid_config");
+      assert.ok(error.message.includes(why), error.message);
+      return !error.message.includes("secret");
+    });
+  }
+});
+
+function booksOf(ledger: object, changes: object = {}): string | undefined {
+  const provider = {
+    name: "provider.test",
+    address: `0x${"11".repeat(20)}`,
+    webDomain: "https://provider.test",
+    price: "1",
+    terms: ["terms.txt"],
+    stateDir: "state",
+    keyFile: "keys.json",
+    fleet: NODE,
+    ledger,
+  };
+  const json = JSON.parse(JSON.stringify({ provider: { ...provider, ...changes } }));
+  return parseConfig(json, "/home").provider!.ledger.postgres;
+}

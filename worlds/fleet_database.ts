@@ -1,5 +1,5 @@
 /** PostgreSQL for tests of a fleet: a server to a process, a database with our schema to a test. */
-import { type DatabaseAddress, parseDatabaseAddress } from "../lib/provider/fleet/address.ts";
+import { type DatabaseAddress, parseDatabaseAddress } from "../lib/postgres_address.ts";
 import { type Database, openDatabase } from "../lib/provider/fleet/database.ts";
 import type { Term } from "../lib/provider/fleet/leadership.ts";
 import { migrate } from "../lib/provider/fleet/migrations.ts";

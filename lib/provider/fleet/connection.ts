@@ -11,7 +11,7 @@ import { once } from "node:events";
 import { isIP, Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Sql } from "postgres";
-import type { DatabaseAddress, DatabaseHost } from "./address.ts";
+import type { DatabaseAddress, DatabaseHost } from "../../postgres_address.ts";
 import { isReadOnly, lossOf, LostConnection, withoutTls } from "./trouble.ts";
 
 /** What a statement is given for `$1`, `$2`, …; numbers of 64 bits as text. */

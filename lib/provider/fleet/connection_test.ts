@@ -8,7 +8,7 @@ import { startFleetServer } from "../../../worlds/fleet_database.ts";
 import { startCluster } from "../../../worlds/postgres/cluster.ts";
 import { findPostgres } from "../../../worlds/postgres/server.ts";
 import { turn } from "../../../worlds/turns.ts";
-import { parseDatabaseAddress } from "./address.ts";
+import { parseDatabaseAddress } from "../../postgres_address.ts";
 import { openDatabase } from "./database.ts";
 
 const BIN = await findPostgres();
@@ -141,7 +141,9 @@ Deno.test({
     const plain = (await startFleetServer())!;
     const script = `
       import { openDatabase } from ${JSON.stringify(import.meta.resolve("./database.ts"))};
-      import { parseDatabaseAddress } from ${JSON.stringify(import.meta.resolve("./address.ts"))};
+      import { parseDatabaseAddress } from ${
+      JSON.stringify(import.meta.resolve("../../postgres_address.ts"))
+    };
       for (const uri of ${JSON.stringify([plain.uri(), `${numbered}?${query}`])}) {
         const database = await openDatabase(parseDatabaseAddress(uri));
         const [row] = await database.ask("SELECT current_database() AS name, $1::int AS one", [1]);

@@ -10,7 +10,7 @@
 import type { KhachapuriError } from "../../errors.ts";
 import { fileError } from "../../files.ts";
 import { pause } from "../../pause.ts";
-import { type DatabaseAddress, describeAddress } from "./address.ts";
+import { type DatabaseAddress, describeAddress } from "../../postgres_address.ts";
 import { Connection, type Login, type Parameter } from "./connection.ts";
 import { readPassword } from "./passfile.ts";
 import { isLost, refusalOf, unanswered, unavailable } from "./trouble.ts";

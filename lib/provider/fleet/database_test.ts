@@ -3,7 +3,7 @@ import type { KhachapuriError } from "../../errors.ts";
 import { BrokenWire } from "../../../worlds/broken_wire.ts";
 import { startFleetServer } from "../../../worlds/fleet_database.ts";
 import { turn } from "../../../worlds/turns.ts";
-import { parseDatabaseAddress } from "./address.ts";
+import { parseDatabaseAddress } from "../../postgres_address.ts";
 import { type Database, type DatabaseOptions, openDatabase } from "./database.ts";
 
 const CLUSTER = await startFleetServer();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { startPair } from "../../../worlds/postgres/pair.ts";
 import { findPostgres } from "../../../worlds/postgres/server.ts";
-import { parseDatabaseAddress } from "./address.ts";
+import { parseDatabaseAddress } from "../../postgres_address.ts";
 import { openDatabase } from "./database.ts";
 
 const BIN = await findPostgres();

@@ -4,8 +4,6 @@
  * it stops before that, also where it hears nothing; and by what it writes it leads no more the
  * moment another does (schema/outbox.ts), whatever clocks say.
  */
-import type { ProviderConfig } from "../../config.ts";
-import { KhachapuriError } from "../../errors.ts";
 import type { Database } from "./database.ts";
 
 /** What a leader tells of itself, as JSON. */
@@ -181,17 +179,4 @@ export class Leadership {
   #now(): number {
     return (this.options.now ?? (() => performance.now()))();
   }
-}
-
-/**
- * Refuses what one node alone can do.
- * @throws KhachapuriError `invalid_config`
- */
-export function assertFleetMode({ settlement: { mode } }: Pick<ProviderConfig, "settlement">) {
-  if (mode === "batch") return;
-  const message = `settlement.mode "${mode}" is not for a fleet: it mines a credit before each ` +
-    "run, and one node alone signs";
-  throw new KhachapuriError("invalid_config", message, {
-    hints: ['set settlement.mode to "batch", the default', "or leave ledger.postgres out"],
-  });
 }

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { parseConfig } from "../../config.ts";
 import {
   beginSession,
   endLease,
@@ -7,7 +6,7 @@ import {
   startFleetServer,
 } from "../../../worlds/fleet_database.ts";
 import type { Database } from "./database.ts";
-import { assertFleetMode, Leadership, type LeadershipOptions, type Term } from "./leadership.ts";
+import { Leadership, type LeadershipOptions, type Term } from "./leadership.ts";
 
 const SERVER = await startFleetServer();
 const ignore = SERVER === null;
@@ -219,26 +218,4 @@ Deno.test({
     assert.deepEqual(two.told, [["gained", 2]]);
     await Promise.all([one.leadership.close(), two.leadership.close()]);
   },
-});
-
-Deno.test("a fleet is refused what mines a credit before each run, by name", () => {
-  const configOf = (mode: string) =>
-    parseConfig({
-      provider: {
-        name: "provider.test",
-        address: `0x${"11".repeat(20)}`,
-        webDomain: "http://provider.test",
-        price: "1",
-        terms: ["terms.txt"],
-        stateDir: "state",
-        keyFile: "keys.json",
-        settlement: { mode },
-        sandbox: { credits: 1 },
-      },
-    }, "/").provider!;
-  assertFleetMode(configOf("batch"));
-  assert.throws(() => assertFleetMode(configOf("each")), {
-    code: "invalid_config",
-    message: /^settlement.mode "each" is not for a fleet/,
-  });
 });

@@ -1,7 +1,7 @@
 /** A password out of a file as libpq has it (postgresql.org/docs/current/libpq-pgpass.html). */
 import { KhachapuriError } from "../../errors.ts";
 import { readSecretText } from "../../spec/keys.ts";
-import type { DatabaseAddress, DatabaseHost } from "./address.ts";
+import type { DatabaseAddress, DatabaseHost } from "../../postgres_address.ts";
 
 type Asked = Pick<DatabaseAddress, "user" | "database"> & DatabaseHost;
 

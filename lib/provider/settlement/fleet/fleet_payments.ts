@@ -57,7 +57,7 @@ export interface FleetPayments {
 }
 
 /**
- * Opens it and begins to lead, where nobody does. `mode` "each" is refused (`assertFleetMode`).
+ * Opens it and begins to lead, where nobody does.
  * @throws KhachapuriError `database_unavailable`
  */
 export async function openFleetPayments(options: FleetPaymentsOptions): Promise<FleetPayments> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describeAddress, parseDatabaseAddress } from "./address.ts";
+import { describeAddress, parseDatabaseAddress } from "./postgres_address.ts";
 
 Deno.test("an address has hosts, a user, a database and files, in libpq's words", () => {
   const address = parseDatabaseAddress(

@@ -3,7 +3,7 @@
  * (postgresql.org/docs/current/libpq-connect.html), of which we take what a provider needs and
  * refuse the rest by name. A configuration is read by many, so no password stands in it.
  */
-import { KhachapuriError } from "../../errors.ts";
+import { KhachapuriError } from "./errors.ts";
 
 export interface DatabaseAddress {
   /** Tried in turn until one of them takes writes. */
@@ -93,5 +93,5 @@ function known(): string {
 }
 
 function unfit(what: string, ...hints: string[]): KhachapuriError {
-  return new KhachapuriError("invalid_config", `ledger.postgres ${what}`, { hints });
+  return new KhachapuriError("invalid_config", `the database's address ${what}`, { hints });
 }
