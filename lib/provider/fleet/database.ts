@@ -18,7 +18,7 @@ import { isLost, refusalOf, unanswered, unavailable } from "./trouble.ts";
 export type { Parameter } from "./connection.ts";
 
 export interface AskOptions {
-  /** Until `database_unavailable`, ms. */
+  /** Until `database_unavailable`, ms; Infinity: until it is closed. */
   patienceMs?: number;
   /** A long look: its answer may take its time, and only a loss after that is the end of it. */
   isLong?: boolean;
@@ -177,7 +177,9 @@ class FleetDatabase implements Database {
     const { promise, resolve, reject } = Promise.withResolvers<unknown[]>();
     const until = performance.now() + patienceMs;
     const errand: Errand = { statement, parameters, until, resolve, reject, isOver: false };
-    const timer = isLong ? undefined : setTimeout(() => this.#giveUp(errand), patienceMs);
+    // A timer of a time without end is over at once.
+    const isTimed = !isLong && Number.isFinite(patienceMs);
+    const timer = isTimed ? setTimeout(() => this.#giveUp(errand), patienceMs) : undefined;
     this.#waiting.push(errand);
     this.#start();
     try {

@@ -99,6 +99,15 @@ test("a statement is one, and what the database refuses of it is for who asked",
   assert.equal(world.wire.connections, 1);
 });
 
+test("patience without end is not over at once", async ({ database, server, name, hold }) => {
+  const held = await hold();
+  const answer = database.ask("SELECT pg_advisory_lock(1)", [], { patienceMs: Infinity });
+  const waits = "SELECT FROM pg_stat_activity WHERE wait_event = 'advisory'";
+  while ((await server.query(waits, name)).length === 0) await turn();
+  await held.query("SELECT pg_advisory_unlock(1)");
+  assert.equal((await answer).length, 1);
+});
+
 test("statements beyond the connections wait for their turn, in their order", async (world) => {
   const { database } = world;
   const numbers = Array.from({ length: 50 }, (_, number) => number);
