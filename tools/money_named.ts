@@ -178,7 +178,7 @@ const IN_PRICES: readonly NamedMutant[] = [
   {
     name: "a change of price is not noted",
     file: TARIFF_BOOK,
-    from: "insert.run(index, String(price), JSON.stringify(terms), Number(since));",
+    from: "if (index >= known) this.#insertTariff(index, tariff);",
     to: "",
   },
   {
