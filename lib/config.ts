@@ -6,7 +6,14 @@ import * as v from "valibot";
 import type { Address } from "viem";
 import { isAbsolute, join } from "node:path";
 import { acmeDomainFault, acmeShape } from "./config_acme.ts";
-import { fleetShape, postgresShape } from "./config_fleet.ts";
+import {
+  BOOKS_OF_NODES,
+  fleetShape,
+  isNodesBooks,
+  isSettledByBatches,
+  ONE_NODE_SIGNS,
+  postgresShape,
+} from "./config_fleet.ts";
 import { ipfsShape } from "./config_ipfs.ts";
 import { publishShape } from "./config_publish.ts";
 import { namesShape } from "./config_names.ts";
@@ -279,21 +286,8 @@ const providerShape = v.pipe(
     ),
     ["sandbox", "credits"],
   ),
-  v.forward(
-    v.check(
-      ({ settlement: { mode }, ledger: { postgres } }) => mode === "batch" || !postgres,
-      '"each" mines a credit before each run, and of a fleet one node alone signs: with ' +
-        'ledger.postgres it is "batch"',
-    ),
-    ["settlement", "mode"],
-  ),
-  v.forward(
-    v.check(
-      ({ fleet, ledger: { postgres } }) => !postgres || fleet !== undefined,
-      "is for nodes of a fleet: provider.fleet says which one this is",
-    ),
-    ["ledger", "postgres"],
-  ),
+  v.forward(v.check((all) => isSettledByBatches(all), ONE_NODE_SIGNS), ["settlement", "mode"]),
+  v.forward(v.check((all) => isNodesBooks(all), BOOKS_OF_NODES), ["ledger", "postgres"]),
   v.forward(
     v.check(({ tls, acme }) => !tls || !acme, "provider.tls names a certificate already"),
     ["acme"],

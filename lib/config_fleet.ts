@@ -1,7 +1,7 @@
 /**
  * The configuration's section `provider.fleet`: one of several nodes of a provider, which have the
- * same keys and, by `provider.ledger.postgres`, the same books. Absent: the provider is this machine
- * alone.
+ * same keys and, by `provider.ledger.postgres`, the same books. Absent: the provider is this
+ * machine alone.
  */
 import { isAbsolute, join } from "node:path";
 import * as v from "valibot";
@@ -52,6 +52,25 @@ function addressFault(text: string): string | null {
     const { message, hints } = error as KhachapuriError;
     return [message, ...hints].join("; ");
   }
+}
+
+interface BooksFields {
+  fleet?: FleetConfig;
+  ledger: { postgres?: string };
+  settlement: { mode: "batch" | "each" };
+}
+
+export const ONE_NODE_SIGNS = '"each" mines a credit before each run, and of a fleet one node ' +
+  'alone signs: with ledger.postgres it is "batch"';
+
+export function isSettledByBatches({ settlement: { mode }, ledger: { postgres } }: BooksFields) {
+  return mode === "batch" || postgres === undefined;
+}
+
+export const BOOKS_OF_NODES = "is for nodes of a fleet: provider.fleet says which one this is";
+
+export function isNodesBooks({ fleet, ledger: { postgres } }: BooksFields) {
+  return postgres === undefined || fleet !== undefined;
 }
 
 /** Its files are found from the configuration's folder. */

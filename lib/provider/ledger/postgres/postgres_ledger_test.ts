@@ -26,7 +26,6 @@ import { turn } from "../../../../worlds/turns.ts";
 import { KhachapuriError } from "../../../errors.ts";
 import { UINT128_MAX } from "../../../permit.ts";
 import type { Database } from "../../fleet/database.ts";
-import { unavailable } from "../../fleet/trouble.ts";
 import type { Draw } from "../judge.ts";
 import type { PostgresLedger } from "./postgres_ledger.ts";
 
