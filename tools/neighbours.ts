@@ -46,6 +46,11 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
     "handover/desk_test.ts and door/tenancy_test.ts take keys by it, before and after a change",
   "lib/provider/deployment/shared_outbox.ts":
     "shared_records_test.ts kills before it is sent, and brings a lone provider's records by it",
+  "lib/provider/door/fleet_books.ts":
+    "tests/fleet_test.ts opens three of them, and has them do what a provider does",
+  "lib/provider/door/fleet_estate.ts": "tests/fleet_test.ts has a node reload, and leave",
+  "lib/provider/door/local_records.ts": "wiring_test.ts and tests/fleet_test.ts serve by them",
+  "lib/provider/door/own_books.ts": "wiring_test.ts opens them, tenancy_test.ts passes them on",
   "lib/provider/door/estate.ts": "only leads to what there is: tenancy_test.ts passes it on",
   "lib/provider/door/handing_over.ts": "tenancy_test.ts has it hand over, and take back",
   "lib/provider/door/listening.ts": "handover/carrier_test.ts and serve_test.ts listen by it",

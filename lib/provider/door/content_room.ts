@@ -10,9 +10,8 @@ import { Parts } from "../content/parts.ts";
 import { Retention } from "../content/retention.ts";
 import { bytesFor, Room } from "../content/room.ts";
 import type { Deployment } from "../deployment/deployment.ts";
-import type { Records } from "../deployment/records.ts";
 import { OwnerAllowances } from "../money/owner_allowances.ts";
-import type { Payments } from "../settlement/payments.ts";
+import type { Books } from "./books.ts";
 import { dryRunLimits, pushLimits } from "./content_limits.ts";
 import { copiesIn, joinFleet } from "./fleet_content.ts";
 import type { Site } from "./site.ts";
@@ -28,8 +27,7 @@ export type OpenContent = Awaited<ReturnType<typeof openContent>>;
 /** To be closed with `stack`. */
 export async function openContent(
   site: Site,
-  { stops }: Pick<Records, "stops">,
-  { payers, policy }: Pick<Payments, "payers" | "policy">,
+  { stops, payments: { payers, policy } }: Pick<Books, "stops" | "payments">,
   stack: AsyncDisposableStack,
 ) {
   const { provider, state, log, now } = site;

@@ -17,10 +17,11 @@ export function openDenials(
   { state, now }: Pick<Site, "state" | "now">,
   refused: Counter,
   stack: AsyncDisposableStack,
-): Denials {
+): { book: DenialBook; denials: Denials } {
   const book = DenialBook.open(join(state.book, DENIALS_FILE));
   stack.defer(() => book.close());
-  return new Denials({ book, now, onRefused: (kind) => refused.add({ kind }) });
+  const denials = new Denials({ book, now, onRefused: (kind) => refused.add({ kind }) });
+  return { book, denials };
 }
 
 export interface DenialRoom {

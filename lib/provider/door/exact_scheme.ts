@@ -10,7 +10,7 @@ import type { Seller } from "../money/seller.ts";
 import { openExactChain } from "../settlement/exact/exact_chain.ts";
 import { EXACT_GAS, EXACT_GAS_USUAL, ExactWorth } from "../settlement/exact/exact_worth.ts";
 import { coinPriceOf, costOf } from "../settlement/gas_worth.ts";
-import type { Payments } from "../settlement/payments.ts";
+import type { BookedPayments } from "./books.ts";
 import type { Look } from "./findings.ts";
 import type { Connected } from "./preflight_chain.ts";
 import type { Site } from "./site.ts";
@@ -70,7 +70,7 @@ export function exactLook(
 /** @returns null where nobody can pay so */
 export async function openExactScheme(
   { provider, ground, succession, now }: Site,
-  { operator, callPurchases: purchases, settler, policy }: Payments,
+  { operator, purchases, settler, policy }: BookedPayments,
   receipts: Pick<Receipts, "pathOf">,
   seller: Pick<Seller, "price">,
 ): Promise<Exact | null> {

@@ -46,8 +46,9 @@ export async function handOver(
 ): Promise<void> {
   assertSpoken(body);
   const { open, log, url } = incumbent;
-  const { state: { generation }, provider: { listen } } = open.site;
-  await lines.send({ agreed: { generation, pid: Deno.pid, listen, url } });
+  const { state: { generation }, provider: { listen, ledger: { postgres } } } = open.site;
+  const isFleets = postgres !== undefined;
+  await lines.send({ agreed: { generation, pid: Deno.pid, listen, url, isFleets } });
   const ready = Promise.withResolvers<void>();
   const serving = Promise.withResolvers<string>();
   const talk = talkOver(lines, (name) =>
@@ -107,7 +108,7 @@ async function giveUpBooks(
 
 /** A server ends with the requests that it has, as it takes no more. */
 export function hearStop(
-  { records: { stops }, parts: { programs } }: OpenProvider,
+  { books: { records: { stops } }, parts: { programs } }: OpenProvider,
   spec: Stoppable,
 ): void {
   stops.hear(spec);

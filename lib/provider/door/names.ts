@@ -14,15 +14,17 @@ import type { Allowed } from "../naming/coverage.ts";
 import { DnsClient } from "../naming/dns_client.ts";
 import type { Names } from "../naming/names.ts";
 import { openNames } from "../naming/open_names.ts";
+import type { Books } from "./books.ts";
 import type { Look } from "./findings.ts";
 import type { Sandboxes } from "../program/sandboxes.ts";
-import type { Payments } from "../settlement/payments.ts";
 import type { Site } from "./site.ts";
 
 export interface NamesGround {
   seller: Seller;
-  payments: Pick<Payments, "payers" | "policy">;
-  records: Pick<Records, "tariffs">;
+  books: Pick<Books, "names"> & {
+    payments: Pick<Books["payments"], "payers" | "policy">;
+    records: Pick<Records, "tariffs">;
+  };
   deployments: Pick<Deployments, "get">;
   sandboxes: Pick<Sandboxes, "retire">;
 }
@@ -50,9 +52,11 @@ export function openProviderNames(
   const { provider, state, ground: { connected: { chain, contracts } }, now } = site;
   const { enabled, perUsdc, resolver } = provider.names;
   if (!enabled) return null;
-  const { seller, deployments, sandboxes } = provided;
+  const { seller, books, deployments, sandboxes } = provided;
+  const ground = { ...books, deployments };
   const { chainId, escrow } = seller;
   const names = openNames({
+    ...books.names,
     dir: state.book,
     dns: new DnsClient({ servers: () => nameServers(resolver) }),
     contenthash: (name) => readContenthash(chain, name, contracts),
@@ -61,8 +65,8 @@ export function openProviderNames(
     perUsdc,
     provider: provider.name,
     ownerOf: async (cid, from) => (await deployments.get(cid, from)).spec.owner,
-    allowed: (cid, from, isSure) => allowedBy(provided, { cid, from, isSure }),
-    allowedTo: ({ owner, cid }, isSure, from) => allowedTo(provided, { owner, cid, isSure, from }),
+    allowed: (cid, from, isSure) => allowedBy(ground, { cid, from, isSure }),
+    allowedTo: ({ owner, cid }, isSure, from) => allowedTo(ground, { owner, cid, isSure, from }),
     now,
   }, stack);
   const lapsing = new AsyncDisposableStack();
@@ -126,8 +130,8 @@ interface AllowanceAsked {
 export interface AllowanceGround extends Pick<NamesGround, "deployments"> {
   records: { tariffs: Pick<Records["tariffs"], "priceOf"> };
   payments: {
-    payers: Pick<Payments["payers"], "view" | "viewAgain">;
-    policy: Pick<Payments["policy"], "viewAgeMs">;
+    payers: Pick<Books["payments"]["payers"], "view" | "viewAgain">;
+    policy: Pick<Books["payments"]["policy"], "viewAgeMs">;
   };
 }
 

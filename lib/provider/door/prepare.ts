@@ -66,7 +66,8 @@ export async function prepareSite(
  */
 export function prepareSuccession(site: Site, generation: number): Site {
   const state: StateDirs = inGeneration(site.state, generation);
-  const ahead = readAhead(join(state.book, "ledger.db"));
+  const isOwn = site.provider.ledger.postgres === undefined;
+  const ahead = isOwn ? readAhead(join(state.book, "ledger.db")) : null;
   return { ...site, state, succession: { ahead, etc: makeEtc(state.etc) } };
 }
 

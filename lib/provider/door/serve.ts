@@ -29,13 +29,14 @@ export async function startProvider(
   config: Config,
   { isSuccessor = false, ...options }: ServeOptions,
 ): Promise<RunningProvider> {
-  requireProvider(config);
+  const provider = requireProvider(config);
   const { log, now = Date.now, graceMs = null, fd = null, httpFd = null } = options;
   const own = { ...options, config, log, now, graceMs, fd, httpFd };
   const site = await prepareSite(config, { log, now });
   const predecessor = isSuccessor ? await Predecessor.of(site.state.book) : null;
   if (predecessor === null) return await Tenancy.begin(own, site);
   try {
+    predecessor.assertSameBooks(provider);
     const succession = prepareSuccession(site, predecessor.agreed.generation + 1);
     return await Tenancy.succeed(own, succession, predecessor);
   } catch (error) {

@@ -1,5 +1,6 @@
 /** The provider that runs, as who takes its place sees it: asked for the books, and served then. */
 import * as v from "valibot";
+import type { ProviderConfig } from "../../config.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { parseShape } from "../../shape.ts";
 import { connectControl, failureOf } from "../control/control_client.ts";
@@ -31,6 +32,8 @@ const agreedShape = v.union([
       /** Where it listens: as configured, and what came of it. */
       listen: v.string(),
       url: v.string(),
+      /** Whether its books are a fleet's; earlier releases have none. */
+      isFleets: v.optional(v.boolean(), false),
     }),
   }),
 ]);
@@ -69,6 +72,19 @@ export class Predecessor {
     });
     this.#bequest.promise.catch(() => {});
     this.#talk.ended.then(() => this.#bequest.reject(gone()));
+  }
+
+  /**
+   * Refuses to take money out of one kind of books and go on with another.
+   * @throws KhachapuriError `access_denied`
+   */
+  assertSameBooks({ ledger: { postgres } }: Pick<ProviderConfig, "ledger">): void {
+    if (this.agreed.isFleets === (postgres !== undefined)) return;
+    const message = "the provider that runs has its ledger elsewhere: " +
+      (postgres === undefined ? "in its fleet's database" : "in files of this machine");
+    throw new KhachapuriError("access_denied", message, {
+      hints: ["stop it, move the ledger by khachapuri ledger export and import, start it anew"],
+    });
   }
 
   /** Resolves when its process has ended, however. */

@@ -137,7 +137,7 @@ export class Tenancy implements RunningProvider, Incumbent {
       usage: open.parts.wire,
     });
     await tenancy.#serve();
-    predecessor.replaced(path, desk, open.records.stops);
+    predecessor.replaced(path, desk, open.books.records.stops);
     tenancy.#isFollowed = true;
     tenancy.#cleared = predecessor.ended.then(() => tenancy.#clearUp(path, backUids));
     tenancy.#cleared.catch((error) => {
@@ -191,14 +191,16 @@ export class Tenancy implements RunningProvider, Incumbent {
    * none comes once another process has this one's place.
    */
   async #drain(): Promise<void> {
-    const { parts, site: { provider: { drainSeconds } } } = this.open;
+    const { parts, estate, site: { provider: { drainSeconds } } } = this.open;
     parts.readiness.drain();
-    if (drainSeconds === 0) return;
+    const left = estate.drain();
+    if (drainSeconds === 0) return await left;
     this.log.info("draining", { seconds: drainSeconds });
     await within(
       Promise.race([this.#failed.promise, this.#followed.promise]),
       drainSeconds * 1_000,
     );
+    await left;
   }
 
   /** Nothing new comes here by now: what there is ends in its own time, and then this process. */
@@ -240,7 +242,7 @@ export class Tenancy implements RunningProvider, Incumbent {
       [this.open, this.owned] = [open, stack];
       await this.#serve();
       heir.resolve(desk);
-      const unhear = open.records.stops.onStop((spec) => hearStop(former.open, spec));
+      const unhear = open.books.records.stops.onStop((spec) => hearStop(former.open, spec));
       former.open.parts.programs.sandboxes.retireAll();
       this.#isPassingOn = false;
       this.#endFormer(former, desk).finally(unhear);
@@ -286,7 +288,7 @@ export class Tenancy implements RunningProvider, Incumbent {
 
   /** Answers requests, and says where. */
   async #serve(): Promise<void> {
-    const { parts, failed, lock, site: { state, provider } } = this.open;
+    const { parts, books, failed, lock, site: { state, provider } } = this.open;
     failed.then(this.#failed.resolve);
     const { log, now } = this.options;
     const { certificates } = this;
@@ -299,7 +301,8 @@ export class Tenancy implements RunningProvider, Incumbent {
     takeSettleCommand(control, parts.money);
     if (certificates) takeCertificateCommands(control, certificates.keeper);
     const tell = (denial: Denial) => this.predecessor?.denied(denial);
-    takeDenials(control, { ...parts, ...parts.programs, log, now, tell });
+    takeDenials(control, { ...parts.programs, denials: books.denialDesk, log, now, tell });
+    books.onDenied(tell);
     // Until this control was there a command could reach the process before, with the books here.
     parts.denials.reread();
     this.options.onControl?.(control);

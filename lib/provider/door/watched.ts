@@ -10,7 +10,7 @@ import type { MachineWatch } from "../metrics/machine_watch.ts";
 import { ProcessUsage } from "../metrics/process_usage.ts";
 import type { OwnerCredits } from "../money/owner_credits.ts";
 import type { Sandboxes } from "../program/sandboxes.ts";
-import type { Payments } from "../settlement/payments.ts";
+import type { Books } from "./books.ts";
 import type { OpenContent } from "./content_room.ts";
 import { MetricsReaders } from "./metrics_readers.ts";
 import { Readiness } from "./readiness.ts";
@@ -29,7 +29,7 @@ export function openMonitoring(
     requests: counters.requests,
     wire: counters.wire,
     readiness,
-    alarms: () => alarmsOf(parts),
+    alarms: () => alarmsOf({ ...parts, ...parts.books }),
     metricsFor: new MetricsReaders(site.provider.metricsReaders, webDomain),
     metrics: [
       ...openProcessUsage(site, stack).metrics,
@@ -40,7 +40,7 @@ export function openMonitoring(
 
 export interface WatchedParts {
   chain: Pick<Chain, "endpoints" | "usage">;
-  payments: Payments;
+  books: Pick<Books, "payments" | "figures">;
   programs: { sandboxes: Pick<Sandboxes, "figures" | "servers">; webDomain: URL };
   gate: { slots: Pick<Slots, "busy" | "count" | "queued" | "waiting"> };
   money: { ownerCredits: Pick<OwnerCredits, "low"> };
@@ -53,24 +53,21 @@ export interface WatchedParts {
 
 function watched(parts: WatchedParts): Watched {
   const { chain, programs: { sandboxes }, gate: { slots }, money, content: { kept } } = parts;
-  const { ledger, operator, follower, payers, elsewhere, ...payments } = parts.payments;
+  const { books: { figures } } = parts;
+  const { ledger, follower, payers, elsewhere, ...payments } = parts.books.payments;
   return {
     unsettledAmount: () => ledger.totals().unsettled,
-    exact: () => payments.purchases.figures(),
+    exact: () => figures.purchases(),
     heldAmount: () => ledger.totals().held,
     lanes: () => ledger.figures(),
     chargedElsewhere: () => elsewhere.credits(),
-    outboxPending: () => operator.pending(),
-    operator: () => operator.figures(),
+    outboxPending: () => figures.outboxPending(),
+    operator: () => figures.operator(),
     settlement: () => ({
       ...payments.tally.figures(),
       behindSeconds: payments.settlement.behindSeconds(),
     }),
-    ledger: () => ({
-      entries: ledger.store.entries(),
-      syncs: ledger.store.syncs,
-      ...ledger.store.upkeep(),
-    }),
+    ledger: () => figures.ledger(),
     rpc: chain.usage,
     chainAgeMs: () => follower.ageMs(),
     endpoints: () => chain.endpoints(),
@@ -87,7 +84,7 @@ function watched(parts: WatchedParts): Watched {
     kept: () => ({ bytes: kept.bytes(), roots: kept.count() }),
     denials: () => parts.denials.counts(),
     isReady: () => parts.readiness.isReady(),
-    alarms: () => alarmsOf(parts),
+    alarms: () => alarmsOf({ ...parts, ...parts.books }),
     machine: () => parts.machine.figures(),
   };
 }
@@ -96,7 +93,7 @@ function watched(parts: WatchedParts): Watched {
 export function alarmsOf(
   { machine, payments }: {
     machine: Pick<MachineWatch, "alarms">;
-    payments: Pick<Payments, "alarms">;
+    payments: Pick<Books["payments"], "alarms">;
   },
 ): readonly string[] {
   return [...machine.alarms(), ...payments.alarms()];

@@ -2,43 +2,40 @@
 import { join } from "node:path";
 import type { Chain } from "../../chain/client.ts";
 import { asChainError } from "../../chain/refusal.ts";
-import { keepOf, resolveFromHome } from "../../config.ts";
+import { keepOf } from "../../config.ts";
 import type { KhachapuriError } from "../../errors.ts";
-import { BUFFERED_BODY_BYTES_MAX, PAYER_DEPOSIT_MS } from "../../limits.ts";
+import { BUFFERED_BODY_BYTES_MAX } from "../../limits.ts";
 import type { CreditsOffer } from "../../payment_header.ts";
 import { OwnerDebits } from "../call/owner_debit.ts";
-import { SqliteIdempotency } from "../call/sqlite_idempotency.ts";
-import { IdempotencySeat } from "../call/idempotency_seat.ts";
 import { Slots } from "../call/slots.ts";
 import { CurrentOffer } from "../deployment/current_offer.ts";
-import { openRecords, type Records, recordsPath } from "../deployment/records.ts";
 import { type Offering, offeringNow } from "../http/page.ts";
 import { createBodyReader } from "../http/request_body.ts";
 import { type Counters, createCounters } from "../metrics/gauges.ts";
 import type { MachineWatch } from "../metrics/machine_watch.ts";
-import { receiptedIn, wasCharged } from "../money/charges.ts";
+import { receiptedIn } from "../money/charges.ts";
 import { Credits } from "../money/credits.ts";
 import { OwnerCredits } from "../money/owner_credits.ts";
 import { OwnerPayment } from "../money/owner_payment.ts";
 import { Renewals } from "../money/renewals.ts";
-import { Receipts, receiptSecret } from "../money/receipts.ts";
+import { Receipts } from "../money/receipts.ts";
 import type { Seller } from "../money/seller.ts";
 import type { NoteServer } from "../program/sandboxes.ts";
 import { serverNotes } from "../program/server_notes.ts";
 import { coinPriceOf } from "../settlement/gas_worth.ts";
-import { openLastRelays } from "../settlement/last_relays.ts";
 import { MessageRelay } from "../settlement/message_relay.ts";
 import { Onboarding } from "../settlement/onboarding.ts";
-import { openPayments, type Payments } from "../settlement/payments.ts";
+import type { TurnLimits } from "../settlement/relay_turns.ts";
 import { Relays } from "../settlement/relays.ts";
+import type { BookedPayments, Books, BooksGround } from "./books.ts";
 import { openContent } from "./content_room.ts";
-import { openDenials } from "./denials.ts";
-import { Estate } from "./estate.ts";
+import type { Estate } from "./estate.ts";
 import { openExactScheme } from "./exact_scheme.ts";
-import { offerOf } from "./left_behind.ts";
+import { openFleetBooks } from "./fleet_books.ts";
 import { LOCK_FILE, lockState, type StateLock } from "./lock.ts";
 import { openProviderNames } from "./names.ts";
 import { openOpenapi } from "./openapi_document.ts";
+import { openOwnBooks } from "./own_books.ts";
 import type { RouteParts } from "./parts.ts";
 import { watchMachine } from "./machine_room.ts";
 import type { Site } from "./site.ts";
@@ -50,7 +47,7 @@ import { openWorkplaces } from "./workplaces.ts";
 export interface OpenProvider {
   readonly site: Site;
   parts: RouteParts;
-  records: Records;
+  books: Books;
   /** What is offered: whoever replaces it changes it everywhere. */
   current: CurrentOffer;
   /** Resolves when this process can serve no more, and another one is to begin anew. */
@@ -78,47 +75,35 @@ async function openParts(
   site: Site,
   stack: AsyncDisposableStack,
 ): Promise<Omit<OpenProvider, "site" | "lock">> {
-  const { provider, state, ground, prepared: { watch }, succession, log, now } = site;
-  const { connected: { chain, contracts }, operator: { account, thawingSeconds } } = ground;
+  const { ground, succession, log, now } = site;
+  const { connected: { chain }, operator: { account } } = ground;
   const { current, offering, seller } = openOffer(site);
-  const records = openBooks(site, stack);
-  const payments = await openPayments({
-    chain,
-    escrow: contracts.escrow,
-    usdc: contracts.usdc,
-    provider,
-    account,
-    thawingPeriodSeconds: thawingSeconds,
-    dir: state.book,
-    log,
-    now,
-    watch,
-    left: { isInUse: succession !== null, ahead: succession?.ahead ?? null },
-  });
-  stack.defer(() => payments.close());
-  succession?.ahead?.close();
-  const machine = await watchMachine(site, payments.ledger.store, stack);
-  const content = await openContent(site, records, payments, stack);
-  const desks = openDesks(site, seller, offering.offer, payments, stack);
+  const counters = createCounters();
+  const books = await openBooks(site, { current, counters }, stack);
+  const { payments, records, denials } = books;
+  const machine = await watchMachine(site, books.store, stack);
+  const content = await openContent(
+    books.nodes ? { ...site, nodes: books.nodes } : site,
+    books,
+    stack,
+  );
+  const desks = openDesks(site, seller, offering.offer, books);
   // What relays cost is asked while the rest is opened.
   const known = desks.onboarding.prepare();
-  const money = await openMoney(site, seller, offering, payments, records, desks);
-  const counters = createCounters();
-  const callRecords = recordsOfCalls(records, counters, { log, now });
-  const denials = openDenials(site, counters.denied, stack);
-  const asked = { registrations: records.registrations, slots: counters.slots };
-  const { gate, answers } = openGate(site, payments, machine, denials, asked, stack);
+  const money = await openMoney(site, seller, offering, books, desks);
+  const callRecords = recordsOfCalls(books, counters, { log, now });
+  const gate = openGate(site, books, machine, counters);
   const debits = new OwnerDebits({ money, slots: gate.slots, records: callRecords });
   stack.defer(() => debits.settled());
-  const noteServer = noteServers(records, counters, debits);
+  const noteServer = noteServers(books, counters, debits);
   const told = { provider: offering, records, offer: current, welcome: denials, now };
   const opened = { ...told, seller, counters, content, noteServer, machine };
   const { programs, gateway, cache } = await openWorkplaces(site, opened, stack);
+  books.endRunsBy(programs.sandboxes);
   // Where callers wait, no offer does.
   if (!succession) await known;
-  const naming = openProviderNames(site, { seller, payments, records, ...programs }, stack);
-  const watched = { chain, payments, programs, gate, money, content, cache, denials, machine };
-  const estate = new Estate({ payments, content, records, answers, naming });
+  const naming = openProviderNames(site, { seller, books, ...programs }, stack);
+  const watched = { chain, books, programs, gate, money, content, cache, denials, machine };
   const parts: RouteParts = {
     seller,
     operator: account.address,
@@ -135,7 +120,8 @@ async function openParts(
     denials,
     records: callRecords,
   };
-  return { parts, records, current, estate, failed: machine.failed };
+  const estate = books.estate({ content, naming });
+  return { parts, books, current, estate, failed: machine.failed };
 }
 
 /** What is offered now, and by whom. */
@@ -154,7 +140,7 @@ function openOffer({ provider, ground: { connected, terms }, prepared }: Site) {
 }
 
 function noteServers(
-  { runLog }: Records,
+  { runLog }: Pick<Books, "runLog">,
   { servers: usage }: Counters,
   debits: Pick<OwnerDebits, "note">,
 ): NoteServer {
@@ -166,43 +152,29 @@ function noteServers(
 }
 
 function recordsOfCalls(
-  { registrations, agreements, tariffs, stops, runLog }: Records,
+  { records: { registrations, agreements, tariffs }, stops, runLog }: Books,
   { runs, credits, usage }: Counters,
   side: Pick<Site, "log" | "now">,
 ) {
   return { registrations, agreements, tariffs, stops, runLog, runs, credits, usage, ...side };
 }
 
-/** Opens the records, with what is offered from now on in them. */
-function openBooks(
-  { config, provider, ground, log, now }: Site,
-  stack: AsyncDisposableStack,
-): Records {
-  const terms = [...ground.terms.keys()];
-  const records = openRecords(recordsPath(resolveFromHome(config, provider.stateDir)), {
-    now,
-    lost: (error) => log.warn("log lines of runs were lost", { message: String(error) }),
-  });
-  stack.defer(() => records.close());
-  records.tariffs.begin(offerOf(provider, terms));
-  return records;
+function openBooks(site: Site, ground: BooksGround, stack: AsyncDisposableStack): Promise<Books> {
+  const isOwn = site.provider.ledger.postgres === undefined;
+  return isOwn ? openOwnBooks(site, ground, stack) : openFleetBooks(site, ground, stack);
 }
 
 /** Where what payers have signed is relayed: their way in, and their way out. */
 function openDesks(
-  { ground, provider, state, log, now }: Site,
+  { ground, provider, log, now }: Site,
   seller: Seller,
   { thawingPeriodSeconds: thawingSeconds }: CreditsOffer,
-  { ledger, payers, sender: operator }: Payments,
-  stack: AsyncDisposableStack,
+  { payments: { ledger, payers, operator }, lastRelays: last, turns }: Books,
 ) {
   const { connected: { chain, contracts: { usdc } } } = ground;
   const coinPrice = coinPriceOf(chain.chainId, provider.gas.coinPrice);
-  const keepMs = Math.max(PAYER_DEPOSIT_MS, thawingSeconds * 1_000);
-  const last = openLastRelays(join(state.book, "relays.db"), keepMs, now);
-  stack.defer(() => last.close());
-  const relaysOf = (what: string, perMinute: number) =>
-    new Relays({ what, perMinute, coinPrice, operator, ledger, payers, now });
+  const relaysOf = (limits: TurnLimits) =>
+    new Relays({ ...limits, turns: turns(limits), coinPrice, operator, ledger, payers, now });
   const { onboarding, relay } = provider;
   const common = { chain, seller, last, log, now };
   return {
@@ -210,13 +182,13 @@ function openDesks(
       ...common,
       usdc,
       policy: onboarding,
-      relays: relaysOf("deposit", onboarding.perMinute),
+      relays: relaysOf({ what: "deposit", perMinute: onboarding.perMinute }),
     }),
     messages: new MessageRelay({
       ...common,
       policy: relay,
       thawingSeconds,
-      relays: relaysOf("message", relay.perMinute),
+      relays: relaysOf({ what: "message", perMinute: relay.perMinute }),
     }),
   };
 }
@@ -225,13 +197,12 @@ async function openMoney(
   site: Site,
   seller: Seller,
   offering: Offering,
-  payments: Payments,
-  { registrations, ownerPermits, tariffs }: Records,
+  { payments, records, permits, receiptSecret: secret }: Books,
   { onboarding, messages }: ReturnType<typeof openDesks>,
 ) {
-  const { ground: { connected: { chain }, operator: { account } }, state, now } = site;
+  const { ground: { connected: { chain }, operator: { account } }, now } = site;
+  const { registrations, tariffs } = records;
   const { ledger, payers, settlement, policy, follower, purchases } = payments;
-  const secret = await receiptSecret(join(state.book, "receipts.key"));
   const block = () => headOf(chain, follower);
   const receipts = new Receipts({
     secret,
@@ -250,14 +221,14 @@ async function openMoney(
     receipts,
     ownerCredits,
     isDeploymentLane: (payer, lane) => registrations.isDeploymentLane(payer, lane),
-    ownerPermit: (deployment) => ownerPermits.of(deployment),
+    ownerPermit: (deployment) => permits.of(deployment),
     ownerPrices: tariffs,
     relay: (payer, deposit, from) => onboarding.relay(payer, deposit, from),
     onCharge: () => settlement.noticeCharge(),
     now,
   });
   const ownerPayment = new OwnerPayment(credits, ledger);
-  const renewals = new Renewals(credits, ownerPermits, tariffs, now);
+  const renewals = new Renewals(credits, permits, tariffs, now);
   const exact = await openExactScheme(site, payments, receipts, seller);
   const schemes = exact ? [exact, credits] : [credits];
   const desks = { renewals, onboarding, messages };
@@ -270,27 +241,18 @@ function withDeposits(offer: CreditsOffer, minimum: bigint | null): CreditsOffer
 }
 
 /** @throws KhachapuriError `chain_unavailable` */
-async function headOf(chain: Chain, follower: Payments["follower"]): Promise<bigint> {
+async function headOf(chain: Chain, follower: BookedPayments["follower"]): Promise<bigint> {
   return follower.head() ?? await chain.public.getBlockNumber().catch((error) => {
     throw asChainError(error, chain.endpoint);
   });
 }
 
 function openGate(
-  { provider, state, now }: Site,
-  { ledger, purchases }: Payments,
+  { provider, now }: Site,
+  { idempotency, denials: welcome, records: { registrations } }: Books,
   machine: Pick<MachineWatch, "refusal">,
-  welcome: RouteParts["gate"]["welcome"],
-  { registrations, slots: usage }: Pick<Records, "registrations"> & Pick<Counters, "slots">,
-  stack: AsyncDisposableStack,
+  { slots: usage }: Pick<Counters, "slots">,
 ) {
-  const answers = new SqliteIdempotency({
-    path: join(state.book, "answers.db"),
-    wasCharged: (reservation) => wasCharged({ ledger: ledger.store, purchases }, reservation),
-    now,
-  });
-  stack.defer(() => answers.close());
-  const idempotency = new IdempotencySeat(answers);
   const { requestBytes } = provider.sandbox;
   const readBody = createBodyReader({
     heldBytesMax: BUFFERED_BODY_BYTES_MAX,
@@ -302,14 +264,13 @@ function openGate(
     isPaying: (owner) => registrations.isOwner(owner),
     usage,
   });
-  const gate = { slots, idempotency, requestBytes, readBody, welcome };
-  return { gate, answers: { own: answers, seat: idempotency } };
+  return { slots, idempotency, requestBytes, readBody, welcome };
 }
 
 /** Whether the chain can be reached, and the machine has room; the reasons when not. */
 function healthOf(
   chain: Chain,
-  payments: Pick<Payments, "alarms">,
+  payments: Pick<BookedPayments, "alarms">,
   machine: Pick<MachineWatch, "alarms">,
 ): () => Promise<string | null> {
   return async () => {

@@ -21,7 +21,7 @@ import type { Draw, PayerView, Source } from "../ledger/judge.ts";
 import type { LaneId } from "../ledger/journal.ts";
 import type { Held, Ledger, RunFacts } from "../ledger/ledger.ts";
 import type { CallLedger } from "../ledger/ledger_seat.ts";
-import type { CallPurchases, Funds } from "../ledger/purchase_book.ts";
+import type { Awaitable, CallPurchases, Funds } from "../ledger/purchase_book.ts";
 import type { Order, Purchase } from "../ledger/purchase_rows.ts";
 import type { Purchases } from "../ledger/purchases.ts";
 import type { CallSettler } from "../settlement/exact/settler_seat.ts";
@@ -52,7 +52,7 @@ export interface LeftUnderWay {
 export interface DeskParts {
   ledger: Ledger;
   purchases: CallPurchases;
-  purchased: Pick<Purchases, "get" | "adopt">;
+  purchased: { get(id: number): Awaitable<Purchase> } & Pick<Purchases, "adopt">;
   settler: ExactSettler;
   operator: CallOperator;
   answers: Pick<Idempotency, "isKnown" | "take">;
@@ -141,12 +141,12 @@ export class GuestDesk implements Desk {
     if (this.#purchases.delete(id)) this.parts.purchases.letGo(id);
   }
 
-  settle(id: number): Promise<Purchase> {
-    return this.parts.settler.settle(this.parts.purchased.get(id));
+  async settle(id: number): Promise<Purchase> {
+    return await this.parts.settler.settle(await this.parts.purchased.get(id));
   }
 
-  hasCome(id: number): Promise<boolean> {
-    return this.parts.settler.hasCome(this.parts.purchased.get(id));
+  async hasCome(id: number): Promise<boolean> {
+    return await this.parts.settler.hasCome(await this.parts.purchased.get(id));
   }
 
   send(call: OperatorCall, sending: Sending) {

@@ -96,7 +96,8 @@ export interface Watched {
   outboxPending(): number;
   operator(): OperatorWatched;
   settlement(): SettlementWatched;
-  ledger(): LedgerWatched;
+  /** Null: it is in a database, and its journal with it. */
+  ledger(): LedgerWatched | null;
   rpc: RpcWatched;
   chainAgeMs(): number;
   endpoints(): readonly { state: "up" | "resting"; disagreements: number }[];
@@ -189,10 +190,22 @@ function moneyMetrics(watched: Watched): Metric[] {
       async () => Number((await watched.lanes()).refusedAmount),
     ),
     numberOf("khachapuri_charged_elsewhere_credits", () => watched.chargedElsewhere()),
-    numberOf("khachapuri_ledger_entries", () => watched.ledger().entries),
-    numberOf("khachapuri_ledger_archive_bytes", () => watched.ledger().archiveBytes),
-    numberOf("khachapuri_ledger_upkeep_failing", () => Number(watched.ledger().isFailing)),
-    samplesOf("khachapuri_ledger_sync_seconds", () => distributed(watched.ledger().syncs)),
+    ...journalMetrics(watched),
+  ];
+}
+
+function journalMetrics({ ledger }: Watched): Metric[] {
+  const samples = (read: (ledger: LedgerWatched) => readonly Sample[]) => () => {
+    const known = ledger();
+    return known === null ? [] : read(known);
+  };
+  const number = (read: (ledger: LedgerWatched) => number) =>
+    samples((known) => [{ value: read(known) }]);
+  return [
+    samplesOf("khachapuri_ledger_entries", number(({ entries }) => entries)),
+    samplesOf("khachapuri_ledger_archive_bytes", number(({ archiveBytes }) => archiveBytes)),
+    samplesOf("khachapuri_ledger_upkeep_failing", number(({ isFailing }) => Number(isFailing))),
+    samplesOf("khachapuri_ledger_sync_seconds", samples(({ syncs }) => distributed(syncs))),
   ];
 }
 

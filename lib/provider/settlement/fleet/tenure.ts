@@ -47,7 +47,11 @@ export interface TenureOptions extends SettlingOptions {
 }
 
 /** @param note is told each block that its book rests on */
-export type TenureExactOpener = (operator: Operator, note: ChainNews["note"]) => TenureExact;
+export type TenureExactOpener = (
+  operator: Operator,
+  note: ChainNews["note"],
+  term: Term,
+) => TenureExact;
 
 export interface Tenure {
   readonly operator: Operator;
@@ -89,7 +93,7 @@ export async function openTenure(options: TenureOptions, term: Term): Promise<Te
   const resumeAt = await readSharedFollowedBlock(database, subjectOf(options));
   const store = postgresOutboxStore(database, term);
   const operator = await openOwnOperator(options, { store, onMined });
-  exact = options.openExact?.(operator, (block) => news.note(block)) ?? null;
+  exact = options.openExact?.(operator, (block) => news.note(block), term) ?? null;
   const isWaiting = new AbortController();
   operator.inherited.then(() => isWaiting.abort());
   const begins = pause(INHERITED_MS, isWaiting.signal);

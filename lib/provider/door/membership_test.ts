@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { freshDatabase, startFleetServer } from "../../../worlds/fleet_database.ts";
+import { silentLog } from "../../log.ts";
+import type { Database } from "../fleet/database.ts";
+import { Membership } from "./membership.ts";
+
+const SERVER = await startFleetServer();
+
+/** A node that has read up to 7. */
+async function join(database: Database, node: string, held = 0n) {
+  const told = { beats: 0, anew: 0 };
+  const fleet = { node, listen: "127.0.0.1:1", url: `http://${node}.example` };
+  const shared = {
+    seen: () => 7,
+    beat: () => Promise.resolve(void told.beats++),
+  };
+  const member = await Membership.begin({ database, fleet, shared, log: silentLog });
+  member.follow({ heldHere: () => held, beginAnew: () => void told.anew++ });
+  return { member, told };
+}
+
+function test(name: string, use: (database: Database) => Promise<void>): void {
+  Deno.test({
+    name,
+    ignore: SERVER === null,
+    async fn() {
+      await using world = await freshDatabase(SERVER!);
+      await use(world.database);
+    },
+  });
+}
+
+const factsOf = async (database: Database, { session }: Membership) => {
+  const [row] = await database.ask<{ facts: unknown }>(
+    "SELECT facts FROM sessions WHERE id = $1",
+    [session],
+  );
+  return row!.facts;
+};
+
+test("what the others hold counts, and not what is held here", async (database) => {
+  const one = await join(database, "n1", 5n);
+  const two = await join(database, "n2", 7n);
+  const three = await join(database, "n3", 11n);
+  for (const { member } of [one, two, three, one]) await member.renew();
+  assert.equal(one.member.heldElsewhere(), 18n);
+  await three.member.end();
+  await one.member.renew();
+  assert.equal(one.member.heldElsewhere(), 7n);
+  for (const { member } of [one, two]) await member.end();
+});
+
+test("facts of another release that say nothing of what is held hold nothing", async (database) => {
+  const one = await join(database, "n1");
+  for (const facts of ["{}", '{"held": -1}', '{"held": "many"}', '{"held": 5}']) {
+    await database.ask("SELECT begin_session_1('n2', 'http://n2.example', '9', $1::jsonb)", [
+      facts,
+    ]);
+  }
+  await one.member.renew();
+  assert.equal(one.member.heldElsewhere(), 0n);
+  await one.member.end();
+});
+
+test("a node whose process is followed by another is one node", async (database) => {
+  const before = await join(database, "n1");
+  const after = await join(database, "n1");
+  const two = await join(database, "n2");
+  await before.member.renew();
+  assert.deepEqual(before.member.nodes(), [
+    { name: "n1", url: "http://n1.example" },
+    { name: "n2", url: "http://n2.example" },
+  ]);
+  await before.member.leaveFiles();
+  const beats = before.told.beats;
+  await before.member.renew();
+  assert.equal(before.told.beats, beats, "another process has its files");
+  assert.deepEqual(await factsOf(database, before.member), { held: "0" });
+  assert.deepEqual(await factsOf(database, after.member), { held: "0", seen: 7 });
+  for (const { member } of [before, after, two]) await member.end();
+});
+
+test("whom others gave up has another session, and its ledger begins anew", async (database) => {
+  const one = await join(database, "n1");
+  const { session } = one.member;
+  await database.ask("UPDATE sessions SET reaped = true");
+  await one.member.renew();
+  assert.notEqual(one.member.session, session);
+  assert.equal(one.told.anew, 1);
+  await one.member.end();
+});
+
+test("who ends while the database is away has ended all the same", async (database) => {
+  const one = await join(database, "n1");
+  await database.close();
+  await one.member.end();
+});

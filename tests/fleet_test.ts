@@ -1,0 +1,199 @@
+/** A provider of three nodes: whichever of them is asked, it is one provider. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { readConsumed } from "../lib/chain/escrow.ts";
+import { deploymentLane } from "../lib/permit.ts";
+import { receiptFromJson, recoverReceiptSigner } from "../lib/receipt.ts";
+import type { UnsignedSpec } from "../lib/spec/schema.ts";
+import { signStop } from "../lib/spec/stop.ts";
+import { PRICE } from "../worlds/chain/escrow_chain.ts";
+import { untilMined } from "../worlds/chain/blocks.ts";
+import { type Fleet, type FleetMember, startFleet } from "../worlds/fleet.ts";
+import { startFleetServer } from "../worlds/fleet_database.ts";
+import { assertBooks } from "../worlds/fleet_ledger.ts";
+import { runIn } from "../worlds/home.ts";
+import { until } from "./abuse/server_stage.ts";
+
+const SERVER = await startFleetServer();
+const HELLO = { files: { main: "#!/bin/sh\nprintf 'hello '; cat\n" } };
+/** Says that it has begun, and ends when its caller says so. */
+const SLOW = { files: { main: "#!/bin/sh\necho begun\nread line\necho done\n" } };
+
+const call = ({ url }: FleetMember, cid: string, init: RequestInit = {}) =>
+  fetch(`${url}/${cid}`, { method: "POST", body: "you", ...init });
+
+async function assertServed(node: FleetMember, cid: string, init?: RequestInit): Promise<void> {
+  const response = await call(node, cid, init);
+  const text = await response.text();
+  assert.equal(text, "hello you", `${node.name}: ${response.status}`);
+}
+
+async function usedIn({ database }: Fleet): Promise<number> {
+  return (await assertBooks(database.database)).used;
+}
+
+/** By the operator, whichever node it is asked of. */
+async function settle({ home }: FleetMember): Promise<void> {
+  const { code, err } = await runIn(home, ["settle"]);
+  assert.equal(code, 0, err);
+}
+
+function consumed(
+  { market: { chain, escrow, accounts: { owner, provider } } }: Fleet,
+  { id }: UnsignedSpec,
+) {
+  return readConsumed(chain, escrow, owner.address, provider.address, deploymentLane(id));
+}
+
+async function leaderOf({ database, nodes }: Fleet): Promise<FleetMember | undefined> {
+  const [row] = await database.database.ask<{ node: string }>(
+    `SELECT s.node FROM leader l JOIN sessions s ON s.id = l.session WHERE l.until >= now()`,
+  );
+  return nodes.find(({ name }) => name === row?.node);
+}
+
+Deno.test({
+  name: "three nodes are one provider",
+  ignore: SERVER === null,
+  async fn(t) {
+    await using fleet = await startFleet(SERVER!);
+    const { market, nodes } = fleet;
+    const { accounts: { payer, owner, provider, operator }, chain, escrow } = market;
+    const [n1, n2, n3] = nodes as [FleetMember, FleetMember, FleetMember];
+    const spec = await market.spec(HELLO);
+    const cid = await market.publishSpec(spec);
+
+    await t.step("a deployment is called at each of them, at its owner's cost", async () => {
+      for (const node of nodes) await assertServed(node, cid);
+      assert.equal(await usedIn(fleet), 3);
+    });
+
+    await t.step("a caller's permit goes on from node to node", async () => {
+      for (const [index, node] of nodes.entries()) {
+        const headers = await market.pay(payer, { credits: BigInt(index + 1) });
+        await assertServed(node, cid, { headers });
+      }
+      const headers = await market.pay(payer, { credits: 3n });
+      const refused = await call(n2, cid, { headers });
+      assert.equal(refused.status, 402);
+      assert.equal((await refused.json()).cumulative, "3");
+    });
+
+    await t.step("a key is answered once, wherever it comes again", async () => {
+      const permit = await market.pay(payer, { credits: 4n });
+      const headers = { ...permit, "Idempotency-Key": '"once"' };
+      for (const node of nodes) await assertServed(node, cid, { headers });
+      assert.equal(await usedIn(fleet), 7);
+    });
+
+    await t.step("a receipt is the provider's, and any node has it", async () => {
+      const headers = await market.pay(payer, { credits: 5n });
+      const response = await call(n1, cid, { headers });
+      await response.text();
+      const path = response.headers.get("khachapuri-receipt")!;
+      const texts = new Set<string>();
+      for (const { url } of nodes) {
+        const found = await fetch(url + path);
+        assert.equal(found.status, 200);
+        const receipt = receiptFromJson(await found.json());
+        assert.equal(await recoverReceiptSigner(receipt), operator.address);
+        const { signature: _, block: __, ...facts } = receipt;
+        texts.add(JSON.stringify(facts, (_key, value) => String(value)));
+      }
+      assert.equal(texts.size, 1);
+    });
+
+    await t.step("whichever node is asked to settle, the one that leads does", async () => {
+      await settle(n3);
+      assert.equal(await consumed(fleet, spec), 3n);
+      await settle(n1);
+    });
+
+    await t.step("what its owner stops at one node is stopped at all", async () => {
+      const other = await market.spec(HELLO);
+      const stopped = await market.publishSpec(other);
+      for (const node of nodes) await assertServed(node, stopped);
+      const place = { id: other.id, provider: provider.address, chainId: chain.chainId, escrow };
+      const signature = await signStop(owner, place);
+      const body = JSON.stringify({ cid: stopped, signature });
+      const said = await fetch(`${n2.url}/stop`, { method: "POST", body });
+      assert.equal(said.status, 200, await said.text());
+      for (const node of nodes) {
+        const refused = await call(node, stopped);
+        assert.deepEqual([refused.status, (await refused.json()).error], [410, "stopped"]);
+      }
+    });
+
+    await t.step("a ledger that moves is not taken over by a process of it", async () => {
+      await n3.configure({ ledger: {} });
+      await assert.rejects(n3.start({ isSuccessor: true }), /did not start/);
+      const log = await Deno.readTextFile(join(n3.home, "provider.log"));
+      assert.match(log, /has its ledger elsewhere: in its fleet's database/);
+      await n3.configure();
+      await assertServed(n3, cid);
+    });
+
+    await t.step("what one node is configured to ask all do, once it has reloaded", async () => {
+      const price = String(2n * PRICE);
+      await n2.configure({ price });
+      const [followed, before] = [n2.process.logged("handing over"), n2.process];
+      await n2.start({ isSuccessor: true });
+      await followed;
+      const asked = async ({ url }: FleetMember) => {
+        const { accepts } = await (await fetch(url)).json();
+        return accepts.find(({ scheme }: { scheme: string }) => scheme === "credits").amount;
+      };
+      await until(async () =>
+        (await Promise.all(nodes.map(asked))).every((each) => each === price)
+      );
+      await before.ended;
+      // What was deployed before goes on at what its owner signed, and no more is taken.
+      const refused = await call(n1, cid);
+      assert.equal(refused.status, 402);
+      await refused.body?.cancel();
+    });
+  },
+});
+
+Deno.test({
+  name: "what a node did that is killed others end, and whoever led is followed",
+  ignore: SERVER === null,
+  async fn(t) {
+    await using fleet = await startFleet(SERVER!);
+    const { market, nodes, database } = fleet;
+    const spec = await market.spec(SLOW);
+    const cid = await market.publishSpec(spec);
+    const quick = await market.deploy(HELLO);
+    const leader = (await leaderOf(fleet))!;
+    const others = nodes.filter((node) => node !== leader);
+
+    await t.step("a run of it is free", async () => {
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const { body } = await call(leader, cid, { body: readable });
+      const reader = body!.pipeThrough(new TextDecoderStream()).getReader();
+      assert.equal((await reader.read()).value, "begun\n");
+      await leader.process.kill();
+      await assert.rejects(async () => {
+        while (!(await reader.read()).done);
+      });
+      await writable.abort().catch(() => {});
+      const held = async () => (await assertBooks(database.database)).held;
+      assert.ok(await held() >= 1);
+      for (const node of others) await assertServed(node, quick);
+      await until(async () => await held() <= 2, 20_000);
+      assert.equal(await usedIn(fleet), 2);
+    });
+
+    await t.step("another one settles", async () => {
+      await until(async () => others.includes((await leaderOf(fleet))!), 20_000);
+      for (const node of others) await settle(node);
+      await untilMined(market.rpc, () => Promise.resolve(true));
+    });
+
+    await t.step("and it comes back as if it had been there", async () => {
+      await leader.start();
+      await assertServed(leader, quick);
+      assert.ok((await Deno.readTextFile(join(leader.home, "provider.log"))).includes("serving"));
+    });
+  },
+});
