@@ -9,13 +9,15 @@ import { signStop } from "../lib/spec/stop.ts";
 import { PRICE } from "../worlds/chain/escrow_chain.ts";
 import { untilMined } from "../worlds/chain/blocks.ts";
 import { type Fleet, type FleetMember, startFleet } from "../worlds/fleet.ts";
-import { startFleetServer } from "../worlds/fleet_database.ts";
+import { freshDatabase, startFleetServer } from "../worlds/fleet_database.ts";
 import { assertBooks } from "../worlds/fleet_ledger.ts";
 import { runIn } from "../worlds/home.ts";
+import { proxyVersion } from "../worlds/proxies.ts";
 import { until } from "./abuse/server_stage.ts";
 
 const SERVER = await startFleetServer();
 const HELLO = { files: { main: "#!/bin/sh\nprintf 'hello '; cat\n" } };
+const LIMITS = { timeoutMs: 5_000, memoryMb: 64, concurrency: 16 };
 /** Says that it has begun, and ends when its caller says so. */
 const SLOW = { files: { main: "#!/bin/sh\necho begun\nread line\necho done\n" } };
 
@@ -56,7 +58,8 @@ Deno.test({
   name: "three nodes are one provider",
   ignore: SERVER === null,
   async fn(t) {
-    await using fleet = await startFleet(SERVER!);
+    await using database = await freshDatabase(SERVER!);
+    await using fleet = await startFleet(database);
     const { market, nodes } = fleet;
     const { accounts: { payer, owner, provider, operator }, chain, escrow } = market;
     const [n1, n2, n3] = nodes as [FleetMember, FleetMember, FleetMember];
@@ -159,8 +162,9 @@ Deno.test({
   name: "what a node did that is killed others end, and whoever led is followed",
   ignore: SERVER === null,
   async fn(t) {
-    await using fleet = await startFleet(SERVER!);
-    const { market, nodes, database } = fleet;
+    await using database = await freshDatabase(SERVER!);
+    await using fleet = await startFleet(database);
+    const { market, nodes } = fleet;
     const spec = await market.spec(SLOW);
     const cid = await market.publishSpec(spec);
     const quick = await market.deploy(HELLO);
@@ -195,5 +199,40 @@ Deno.test({
       await assertServed(leader, quick);
       assert.ok((await Deno.readTextFile(join(leader.home, "provider.log"))).includes("serving"));
     });
+  },
+});
+
+Deno.test({
+  name: "nodes are replaced one after the other under load, and no call fails or is paid twice",
+  ignore: SERVER === null || await proxyVersion("haproxy") === null,
+  async fn() {
+    await using database = await freshDatabase(SERVER!);
+    const settings = { drainSeconds: 4 };
+    await using fleet = await startFleet(database, { hasFront: true, settings, credits: 100_000n });
+    const { market, nodes } = fleet;
+    const limits = { ...LIMITS, ownerCreditsPerMinute: 100_000 };
+    const spec = await market.spec({ ...HELLO, fields: { limits } });
+    const cid = await market.publishSpec(spec);
+    let isOver = false;
+    let answered = 0;
+    const failed: string[] = [];
+    const loops = Array.from({ length: 4 }, async () => {
+      while (!isOver) {
+        const response = await fetch(`${fleet.url}/${cid}`, { method: "POST", body: "you" });
+        const text = await response.text();
+        if (text === "hello you") answered += 1;
+        else failed.push(`${response.status} ${text}`);
+      }
+    });
+    for (const node of nodes) {
+      const before = answered;
+      assert.equal(await node.process.stop(), 0);
+      await node.start();
+      assert.ok(answered > before, "calls stood still");
+    }
+    isOver = true;
+    await Promise.all(loops);
+    assert.deepEqual(failed, []);
+    assert.equal(await usedIn(fleet), answered);
   },
 });

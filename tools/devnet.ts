@@ -16,7 +16,7 @@ import { type LocalWorld, NAME, startLocalWorld } from "../worlds/local_world.ts
 import { print, stop } from "./print.ts";
 
 const SAMPLES = fileURLToPath(new URL("../samples/", import.meta.url));
-const HELLO = join(SAMPLES, "hello");
+export const HELLO = join(SAMPLES, "hello");
 
 /** Registers the provider and starts it, as it would do itself. */
 export async function openProvider(world: LocalWorld): Promise<void> {

@@ -59,6 +59,7 @@ const ALONE = [
  * (crash_test, chaos_test, growth_counts_test) is not among them, however long it takes.
  */
 const LONG = [
+  "tests/fleet/trial_test.ts",
   "tests/documents_test.ts",
   "tests/slow_callers_test.ts",
   "tests/samples_test.ts",

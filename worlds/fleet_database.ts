@@ -4,6 +4,7 @@ import { type Database, openDatabase } from "../lib/provider/fleet/database.ts";
 import type { Term } from "../lib/provider/fleet/leadership.ts";
 import { migrate } from "../lib/provider/fleet/migrations.ts";
 import { type Cluster, startCluster } from "./postgres/cluster.ts";
+import type { Pair } from "./postgres/pair.ts";
 import { findPostgres } from "./postgres/server.ts";
 
 export interface FleetDatabase extends AsyncDisposable {
@@ -43,10 +44,20 @@ async function makeTemplate(cluster: Cluster): Promise<string> {
 
 /** A database of a test's own. */
 export async function freshDatabase(cluster: Cluster): Promise<FleetDatabase> {
-  const owned = new AsyncDisposableStack();
   const template = templates.get(cluster) ?? makeTemplate(cluster);
   templates.set(cluster, template);
-  const uri = cluster.uri(await cluster.freshDatabase(await template));
+  return await openAt(cluster.uri(await cluster.freshDatabase(await template)));
+}
+
+/** The same, at a primary and its standby. */
+export async function pairDatabase(pair: Pair): Promise<FleetDatabase> {
+  const opened = await openAt(pair.uri(await pair.freshDatabase()));
+  await migrate(opened.database);
+  return opened;
+}
+
+async function openAt(uri: string): Promise<FleetDatabase> {
+  const owned = new AsyncDisposableStack();
   const address = parseDatabaseAddress(uri);
   const open = async () => {
     const database = await openDatabase(address);

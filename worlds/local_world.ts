@@ -193,7 +193,8 @@ async function runCommand(
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
 
-async function startServe(
+/** Starts `serve` in a home; resolves when it listens. */
+export async function startServe(
   [program, ...flags]: readonly string[],
   home: string,
   log: "inherit" | "null",

@@ -19,7 +19,10 @@ export interface ProxySite {
   readonly domain: string;
   /** host:port of the provider, or of three nodes. */
   readonly upstreams: readonly string[];
-  readonly certificate: CertificateFiles;
+  /** Null: HAProxy is spoken to without TLS. */
+  readonly certificate: CertificateFiles | null;
+  /** Where HAProxy listens; by default at a free one. */
+  readonly port?: number;
   /** Changes to the configuration, for what would take too long otherwise. */
   readonly changes?: readonly [string, string][];
 }
@@ -87,21 +90,25 @@ async function startCaddy(site: ProxySite): Promise<Proxy> {
 
 /** What Debian's service brings is left out: its user, its folders, its log. */
 async function startHaproxy(
-  { domain, upstreams, certificate, changes = [] }: ProxySite,
+  { domain, upstreams, certificate, port = freePort(), changes = [] }: ProxySite,
 ): Promise<Proxy> {
   await using stack = new AsyncDisposableStack();
   const { dir } = stack.use(await makeFolder());
-  const port = freePort();
-  const pem = join(dir, "site.pem");
-  const parts = [certificate.cert, certificate.key].map((path) => Deno.readTextFile(path));
-  await Deno.writeTextFile(pem, (await Promise.all(parts)).join(""), { mode: 0o600 });
+  const pem = certificate && await writePem(dir, certificate);
   const nodes = upstreams.map((address, at) => ({ name: `n${at + 1}`, address }));
   const listen = [`127.0.0.1:${port}`];
-  const webDomain = `https://${domain}`;
+  const webDomain = `${pem === null ? "http" : "https"}://${domain}`;
   const text = haproxyConfig(nodes, { webDomain, certificate: pem, listen });
   const path = join(dir, "haproxy.cfg");
   await Deno.writeTextFile(path, replaced(text, [...HAPROXY_SERVICE, ...changes]));
   return await started(stack, COMMANDS.haproxy, ["-db", "-f", path], port);
+}
+
+async function writePem(dir: string, { cert, key }: CertificateFiles): Promise<string> {
+  const pem = join(dir, "site.pem");
+  const parts = await Promise.all([cert, key].map((path) => Deno.readTextFile(path)));
+  await Deno.writeTextFile(pem, parts.join(""), { mode: 0o600 });
+  return pem;
 }
 
 const HAPROXY_SERVICE: readonly [string, string][] = [
@@ -125,8 +132,8 @@ function substitutions(
       upstreams.length === 1 ? "127.0.0.1:8402" : `10.0.0.${at + 1}:8402`,
       upstream,
     ]),
-    ["/etc/khachapuri/cert.pem", certificate.cert],
-    ["/etc/khachapuri/key.pem", certificate.key],
+    ["/etc/khachapuri/cert.pem", certificate!.cert],
+    ["/etc/khachapuri/key.pem", certificate!.key],
     ...changes,
   ];
 }
