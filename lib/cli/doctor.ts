@@ -18,7 +18,8 @@ export const doctor = defineCommand({
   usage: "[--quiet]",
   details: [
     "Looks at keys, chain, contracts and gateways, and on a provider's machine at the sandbox, " +
-    "the terms, the operator, the name's records and the provider that runs. Changes nothing.",
+    "the terms, the operator, the name's records and the provider that runs, of a fleet also its " +
+    "database and all nodes. Changes nothing.",
     "The exit code is that of the first failure, and 0 where there is none; each part is looked " +
     `at for ${LOOK_MS / 1_000} s at most. With --quiet only what is not well is printed.`,
   ],
@@ -30,17 +31,25 @@ export const doctor = defineCommand({
     const config = await context.config();
     const named = await namedContracts(context.flags);
     const keysPath = await providerKeysPath(context);
-    const findings = await checkup({ config, keysPath, named, lookMs: LOOK_MS });
+    const findings = await checkup({
+      ...{ config, keysPath, named, lookMs: LOOK_MS },
+      passfile: context.world.env("PGPASSFILE"),
+    });
     const told = quiet ? findings.filter(({ state }) => state !== "good") : findings;
     out.result(reportOf(findings, told), told.flatMap(findingLines));
-    const bad = findings.filter((finding) => finding.state === "bad");
-    if (bad.length === 0) return;
-    throw new KhachapuriError(
-      bad[0]!.error?.code ?? "internal",
-      `${bad.length} of ${findings.length} failed`,
-    );
+    assertNoneBad(findings);
   },
 });
+
+/** @throws KhachapuriError of the first that is bad */
+export function assertNoneBad(findings: readonly Finding[]): void {
+  const bad = findings.filter((finding) => finding.state === "bad");
+  if (bad.length === 0) return;
+  throw new KhachapuriError(
+    bad[0]!.error?.code ?? "internal",
+    `${bad.length} of ${findings.length} failed`,
+  );
+}
 
 /** @param told those that are printed */
 function reportOf(findings: readonly Finding[], told: readonly Finding[]) {
@@ -57,10 +66,10 @@ function reportOf(findings: readonly Finding[], told: readonly Finding[]) {
   };
 }
 
-function findingJson({ error, ...finding }: Finding) {
+export function findingJson({ error, ...finding }: Finding) {
   return { ...finding, ...(error ? { code: error.code } : {}) };
 }
 
-function findingLines({ state, part, detail, hints }: Finding): string[] {
+export function findingLines({ state, part, detail, hints }: Finding): string[] {
   return [`${MARKS[state]}  ${part}: ${detail}`, ...hints.map((hint) => `        ${hint}`)];
 }

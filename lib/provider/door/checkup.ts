@@ -9,6 +9,7 @@ import { type ProviderRecord, resolveProvider } from "../../chain/ens.ts";
 import { earned } from "../../chain/escrow_provider.ts";
 import { formatUsdc } from "../../chain/usdc.ts";
 import { type Config, type ProviderConfig, resolveFromHome } from "../../config.ts";
+import { databaseAddressIn } from "../../config_fleet.ts";
 import { KhachapuriError } from "../../errors.ts";
 import { PROBE_TIMEOUT_MS } from "../../limits.ts";
 import { runtimesText } from "../../runtime.ts";
@@ -21,6 +22,7 @@ import { judgeCertificate, seeCertificate } from "./certificate_look.ts";
 import { judgeEndpoint } from "./chain_endpoints.ts";
 import { checkExact } from "./exact_scheme.ts";
 import type { Finding, Findings, Look } from "./findings.ts";
+import { lookAtFleet } from "./fleet_look.ts";
 import { readLeftBehind, tellLeftBehind } from "./left_behind.ts";
 import { lostIdentities, tellLost, tellUnheld, unheldRecipients } from "./lost_keys.ts";
 import { checkNameServers } from "./names.ts";
@@ -34,6 +36,8 @@ export interface CheckupOptions extends PreflightOptions {
   fetch?: typeof fetch;
   /** How interpreters are looked for; each of them is started, which takes a second or two. */
   findRuntimes?: typeof findRuntimes;
+  /** Of PGPASSFILE: a fleet's database is asked with the password in it. */
+  passfile?: string | undefined;
 }
 
 /** A gateway that serves trustlessly answers it with no bytes at all: the empty inline block. */
@@ -52,6 +56,7 @@ const PARTS = [
   "state",
   "terms",
   "deployments",
+  "fleet",
   "operator",
   "collector",
   "earnings",
@@ -83,6 +88,12 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
   }
   if (provider && seen.keys) await lookAtIdentities(options, provider, seen.keys, findings);
   if (provider && seen.terms) await lookAtDeployments(config, provider, seen.terms, findings, now);
+  const postgres = provider?.ledger.postgres;
+  if (provider && postgres !== undefined) {
+    const address = databaseAddressIn(config.home, postgres);
+    const { price } = provider;
+    await lookAtFleet({ address, passfile: options.passfile, price }, findings);
+  }
   const { connected } = seen;
   if (connected) await lookAtEndpoints(connected, findings, now);
   if (provider) {
