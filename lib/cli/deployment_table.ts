@@ -6,6 +6,7 @@ import type { LastRun } from "../client/deployment_states.ts";
 import { labelsOf } from "../client/deployments_file.ts";
 import { printable } from "../client/provider_http.ts";
 import { creditsCount } from "../credits_text.ts";
+import { columnLines } from "./columns.ts";
 import { creditLines, permitLines } from "./deployment_details.ts";
 import { cannotRunOf, namedUrlsOf, type Row, stateOf, urlOf } from "./deployment_rows.ts";
 
@@ -20,44 +21,19 @@ export function tableLines(rows: readonly Row[], nowMs: number): string[] {
   const cids = [...new Set(rows.map(({ deployment: { cid } }) => cid))];
   const length = tellingLength(cids);
   const newestFirst = rows.toReversed();
-  const columns = [
-    column("NAME", newestFirst, ({ deployment }) => labelsOf(deployment).join(", ")),
-    column("FOLDER", newestFirst, ({ deployment: { program: { name } } }) => name ?? ""),
-    column("CID", newestFirst, ({ deployment: { cid } }) => cid.slice(0, length)),
-    column("PROVIDER", newestFirst, ({ provider: { name } }) => name),
-    column(
-      "AGE",
-      newestFirst,
-      ({ deployment }) => ageText(nowMs - Date.parse(deployment.createdAt)),
-    ),
-    column("STATE", newestFirst, stateWord),
-    column("SPENT", newestFirst, ({ settled }) => String(settled ?? "")),
-    column(
-      "LEFT",
-      newestFirst,
-      ({ creditsLeft }) => creditsLeft === null ? "" : creditsCount(creditsLeft),
-    ),
-    column("LAST RUN", newestFirst, (row) => lastRunText(row, nowMs)),
-    column("URL", newestFirst, (row) => namedUrlsOf(row)[0] ?? urlOf(row)),
-  ].filter((column) => column !== null);
-  const lines = newestFirst.map((_, index) => columns.map(({ cells }) => cells[index]!).join("  "));
-  const head = columns.map(({ title }) => title).join("  ");
-  return [head, ...lines, ...needs(newestFirst, length)].map((line) => line.trimEnd());
-}
-
-interface Column {
-  title: string;
-  /** As wide as the widest. */
-  cells: string[];
-}
-
-/** null where nothing stands in it. */
-function column(title: string, rows: readonly Row[], textOf: (row: Row) => string): Column | null {
-  const texts = rows.map((row) => printable(textOf(row)));
-  const width = Math.max(...texts.map((text) => text.length));
-  if (width === 0) return null;
-  const padded = (text: string) => text.padEnd(Math.max(width, title.length));
-  return { title: padded(title), cells: texts.map(padded) };
+  const table = columnLines(newestFirst, [
+    ["NAME", ({ deployment }) => labelsOf(deployment).join(", ")],
+    ["FOLDER", ({ deployment: { program: { name } } }) => name ?? ""],
+    ["CID", ({ deployment: { cid } }) => cid.slice(0, length)],
+    ["PROVIDER", ({ provider: { name } }) => name],
+    ["AGE", ({ deployment }) => ageText(nowMs - Date.parse(deployment.createdAt))],
+    ["STATE", stateWord],
+    ["SPENT", ({ settled }) => String(settled ?? "")],
+    ["LEFT", ({ creditsLeft }) => creditsLeft === null ? "" : creditsCount(creditsLeft)],
+    ["LAST RUN", (row) => lastRunText(row, nowMs)],
+    ["URL", (row) => namedUrlsOf(row)[0] ?? urlOf(row)],
+  ]);
+  return [...table, ...needs(newestFirst, length)];
 }
 
 /** How much of each cid tells it from all others. */

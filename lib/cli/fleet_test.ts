@@ -1,6 +1,18 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { freshDatabase, leadAlone, startFleetServer } from "../../worlds/fleet_database.ts";
 import { openHome } from "../../worlds/home.ts";
+import { startPair } from "../../worlds/postgres/pair.ts";
+import { findPostgres } from "../../worlds/postgres/server.ts";
+import { type Database, openDatabase } from "../provider/fleet/database.ts";
+import { migrate } from "../provider/fleet/migrations.ts";
+import { toNodeFacts } from "../provider/fleet/node_facts.ts";
+import { Sessions } from "../provider/fleet/sessions.ts";
+import { parseDatabaseAddress } from "../postgres_address.ts";
+import { VERSION } from "../version.ts";
+
+const SERVER = await startFleetServer();
+const ignore = SERVER === null;
 
 const NODES = ["--node", "n1=10.0.0.1:8402", "--node", "n2=10.0.0.2:8402"];
 const CERTIFICATE = "/etc/haproxy/paolo.pem";
@@ -61,6 +73,8 @@ Deno.test("a node that is none, none at all and another action are refused", asy
       [["haproxy", "--node", "n1=10.0.0.1"], 3, /NAME=HOST:PORT/],
       [["haproxy", ...NODES, ...NODES], 3, /two nodes have n1/],
       [["haproxy"], 2, /--node/],
+      [NODES, 2, /--node is of: fleet haproxy/],
+      [[], 3, /this provider is one machine, and no fleet/],
       [["nginx", ...NODES], 2, /no action/],
     ] as const
   ) {
@@ -68,4 +82,80 @@ Deno.test("a node that is none, none at all and another action are refused", asy
     assert.equal(outcome.code, code);
     assert.match(outcome.err, said);
   }
+});
+
+const fleetHome = (uri: string, provider: Record<string, unknown> = {}) =>
+  homeOf({
+    ledger: { postgres: uri },
+    fleet: { node: "n1", listen: "127.0.0.1:8403" },
+    ...provider,
+  });
+
+function begin(database: Database, node: string, version = VERSION): Promise<Sessions> {
+  const facts = () =>
+    toNodeFacts({
+      ...{ startedAtMs: Date.now(), clockMs: Date.now(), price: 1_000n, isDraining: false },
+      ...{ runs: 3, slots: 16, sandboxes: 5, heldUsdc: 0n, aheadCredits: 0, aheadUsdc: 0n },
+      ...{ block: 9n, chainAgeMs: 500, seen: 0, leadsSinceMs: null },
+    });
+  const card = { node, url: `http://${node}:1`, version };
+  return Sessions.begin({ database, card, facts, onLost: () => {} });
+}
+
+Deno.test({
+  name: "a fleet that is well is told with its nodes, by the database alone, and has nothing to do",
+  ignore,
+  async fn() {
+    await using pair = await startPair((await findPostgres())!, { fsync: true });
+    await pair.primary.query("GRANT pg_monitor TO nino");
+    const database = await openDatabase(parseDatabaseAddress(pair.uri()));
+    await migrate(database);
+    const nodes = [await begin(database, "n1"), await begin(database, "n2")];
+    await leadAlone(database, nodes[1]!.session);
+    await using home = await fleetHome(pair.uri());
+    const { code, out, err } = await home.run("fleet");
+    assert.deepEqual([code, err], [0, ""]);
+    assert.match(out, /^database  PostgreSQL \d+/);
+    assert.match(out, /^replicas  khachapuri-\w+ \(sync\)$/m);
+    assert.match(out, /^leader    n2, term 1$/m);
+    assert.match(out, /^n1 .* serves  3 of 16 .* http:\/\/n1:1$/m);
+    assert.match(out, /^n2 .* leads   3 of 16 .* http:\/\/n2:1$/m);
+    assert.doesNotMatch(out, /warn|FAIL/);
+    const { json } = await home.run("fleet", "--json");
+    assert.deepEqual(json.fleet.nodes.map(({ node }: { node: string }) => node), ["n1", "n2"]);
+    assert.equal(json.fleet.nodes[0].state.price, "1000");
+    assert.equal(json.findings.length, 10);
+    await Promise.all(nodes.map((node) => node.end()));
+    await database.close();
+  },
+});
+
+Deno.test({
+  name: "what ails a fleet is told below it with what to do, and is its exit code",
+  ignore,
+  async fn() {
+    await using world = await freshDatabase(SERVER!);
+    const nodes = [
+      await begin(world.database, "n1"),
+      await begin(world.database, "n2", "0.0.1"),
+    ];
+    await world.database.ask("UPDATE leader SET until = now() - interval '20 seconds'");
+    await using home = await fleetHome(world.uri);
+    const { code, out, err } = await home.run("fleet");
+    assert.equal(code, 7);
+    assert.match(out, /^leader    none, term 0$/m);
+    assert.match(out, /^FAIL  fleet leader: nobody leads for \d+ s$/m);
+    assert.match(out, /^warn  fleet replication: it has no standby/m);
+    assert.match(out, /^ {8}releases differ: .* 0\.0\.1 at n2/m);
+    assert.match(err, /1 of 10 failed/);
+    await Promise.all(nodes.map((node) => node.end()));
+  },
+});
+
+Deno.test("a database that is away is named, with what to look at", async () => {
+  await using home = await fleetHome("postgres://nino@127.0.0.1:1/books");
+  const { code, err } = await home.run("fleet");
+  assert.equal(code, 7);
+  assert.match(err, /PostgreSQL at 127\.0\.0\.1:1\/books does not answer/);
+  assert.match(err, /pg_isready/);
 });

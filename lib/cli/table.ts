@@ -74,7 +74,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "fleet",
     group: "provider",
-    summary: "the proxy before a provider's nodes, where it has several",
+    summary: "how a provider's several nodes are, and the proxy before them",
     load: async () => (await import("./fleet.ts")).fleet,
   },
   {

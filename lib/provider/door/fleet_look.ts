@@ -48,7 +48,13 @@ export async function lookAtFleet(look: FleetLook, findings: Findings): Promise<
 function explain(thrown: unknown): never {
   const error = asKhachapuriError(thrown);
   const causes = [thrown, error.cause].map((each) => (each as Error | undefined)?.message ?? "");
-  if (!causes.some((said) => POOLED.test(said))) throw error;
+  if (!causes.some((said) => POOLED.test(said))) {
+    if (error.code !== "database_unavailable") throw error;
+    throw new KhachapuriError("database_unavailable", error.shortMessage, {
+      hints: ["is it up, and may this machine reach it? pg_isready -h HOST -p PORT says so"],
+      cause: error,
+    });
+  }
   throw new KhachapuriError("invalid_config", `a pooler stands before it: ${error.shortMessage}`, {
     hints: [DIRECT_HINT],
     cause: error,

@@ -144,7 +144,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a passfile that others may read, and one without our line, are bad",
+  name: "a passfile that others may read is bad",
   ignore,
   async fn() {
     await using cluster = await startCluster((await findPostgres())!, { password: "chinkali" });
