@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { CATALOG, factsOf, type MetricName } from "../lib/provider/metrics/catalog.ts";
 import { CALL_METRICS } from "../lib/provider/metrics/catalog_of_calls.ts";
+import { FLEET_METRICS } from "../lib/provider/metrics/catalog_of_fleet.ts";
 import { MACHINE_METRICS } from "../lib/provider/metrics/catalog_of_machine.ts";
 import { MONEY_METRICS } from "../lib/provider/metrics/catalog_of_money.ts";
 
@@ -11,6 +12,7 @@ const CHAPTERS: readonly (readonly [title: string, metrics: object])[] = [
   ["Money and the chain", MONEY_METRICS],
   ["Calls, programs and content", CALL_METRICS],
   ["Process, machine and connections", MACHINE_METRICS],
+  ["A node of a fleet", FLEET_METRICS],
 ];
 
 /** What a metric's number counts, by the unit that its name has (base units of Prometheus). */

@@ -3,6 +3,7 @@
  * after the provider does about it. `deno task docs` makes docs/metrics.md of it.
  */
 import { CALL_METRICS } from "./catalog_of_calls.ts";
+import { FLEET_METRICS } from "./catalog_of_fleet.ts";
 import { MACHINE_METRICS } from "./catalog_of_machine.ts";
 import { MONEY_METRICS } from "./catalog_of_money.ts";
 import {
@@ -15,7 +16,12 @@ import {
   type Sample,
 } from "./metrics.ts";
 
-export const CATALOG = { ...MONEY_METRICS, ...CALL_METRICS, ...MACHINE_METRICS } as const;
+export const CATALOG = {
+  ...MONEY_METRICS,
+  ...CALL_METRICS,
+  ...MACHINE_METRICS,
+  ...FLEET_METRICS,
+} as const;
 
 export type MetricName = keyof typeof CATALOG;
 

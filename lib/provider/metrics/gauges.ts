@@ -3,6 +3,7 @@ import type { Distribution } from "../../distribution.ts";
 import { counterOf, numberOf, samplesOf } from "./catalog.ts";
 import { ContentUsage } from "./content_usage.ts";
 import { EgressUsage } from "./egress_usage.ts";
+import { FleetUsage, type FleetWatched } from "./fleet_usage.ts";
 import type { MachineRoom } from "./machine_watch.ts";
 import { type Counter, distributed, type Metric, type Sample } from "./metrics.ts";
 import { RequestUsage } from "./request_usage.ts";
@@ -21,6 +22,8 @@ export interface Counters {
   slots: SlotUsage;
   content: ContentUsage;
   wire: WireUsage;
+  /** Of a node that is one of several. */
+  fleet: FleetUsage;
   /** Requests that a denial refused, by its kind. */
   denied: Counter;
   /** Ended runs by who pays and how they ended; "released" cost nothing. */
@@ -39,6 +42,7 @@ export function createCounters(): Counters {
     slots: new SlotUsage(),
     content: new ContentUsage(),
     wire: new WireUsage(),
+    fleet: new FleetUsage(),
     denied: counterOf("khachapuri_denied_requests_total"),
     runs: counterOf("khachapuri_runs_total"),
     credits: counterOf("khachapuri_credits_total"),
@@ -120,6 +124,8 @@ export interface Watched {
   machine(): MachineRoom;
   /** What owners have kept here. */
   kept(): { bytes: number; roots: number };
+  /** Absent: the provider is one machine. */
+  readonly fleet?: FleetWatched;
 }
 
 /** All metrics, read when they are asked for. */
@@ -146,6 +152,7 @@ export function providerMetrics(counters: Counters, watched: Watched): Metric[] 
     ...callMetrics(watched),
     ...instanceMetrics(() => watched.servers()),
     ...machineMetrics(watched),
+    ...(watched.fleet ? counters.fleet.metrics(watched.fleet) : []),
   ];
 }
 

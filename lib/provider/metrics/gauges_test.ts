@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Distribution } from "../../distribution.ts";
 import { CATALOG, factsOf, type MetricName } from "./catalog.ts";
 import { createCounters, providerMetrics, type Watched } from "./gauges.ts";
+import type { FleetWatched } from "./fleet_usage.ts";
 import { metricsText } from "./metrics.ts";
 
 /** A provider in which every figure is another. */
@@ -62,6 +63,26 @@ function watched(changes: Partial<Watched> = {}): Watched {
   };
 }
 
+/** Of a node that is one of several. */
+const FLEET: FleetWatched = {
+  database: {
+    name: "books",
+    ask: () => Promise.reject(new Error("it is away")),
+    script: () => Promise.reject(new Error("it is away")),
+    trouble: () => "it is away",
+    close: () => Promise.resolve(),
+  },
+  nodes: () => [],
+  leader: () => ({ session: null, facts: {} }),
+  term: () => null,
+  state: () => ({ aheadCredits: 0, aheadUsdc: 0n, seen: 0 }),
+};
+
+Deno.test("a provider that is one machine tells nothing of a fleet", () => {
+  const told = providerMetrics(createCounters(), watched());
+  assert.deepEqual(told.filter(({ name }) => name.includes("_fleet_")), []);
+});
+
 /** What is exposed, but for runs that have not been. */
 const GAUGES = {
   khachapuri_state_disk_free_bytes: 35,
@@ -113,7 +134,7 @@ const OF_PROCESS =
   /^process_|^khachapuri_(build_info|event_loop_delay_seconds|certificate_failures)/;
 
 Deno.test("/metrics tells what the catalog lists, each once and as what it says", () => {
-  const told = providerMetrics(createCounters(), watched());
+  const told = providerMetrics(createCounters(), watched({ fleet: FLEET }));
   const names = told.map(({ name }) => name).sort();
   const listed = Object.keys(CATALOG).filter((name) => !OF_PROCESS.test(name)).sort();
   assert.deepEqual(names, listed);
@@ -158,7 +179,7 @@ Deno.test("the figures are those of the moment somebody asks", async () => {
 
 /** https://prometheus.io/docs/practices/naming/ */
 Deno.test("names say unit and type as Prometheus would have it, and a line of help what they are", () => {
-  const metrics = providerMetrics(createCounters(), watched());
+  const metrics = providerMetrics(createCounters(), watched({ fleet: FLEET }));
   for (const { name, help, type } of metrics) {
     assert.match(name, /^khachapuri_[a-z_]+$/);
     assert.equal(name.endsWith("_total"), type === "counter", name);
