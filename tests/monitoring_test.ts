@@ -95,8 +95,12 @@ Deno.test("each alert asks for metrics that there are, and leads to what to do",
   }
 });
 
-Deno.test("the dashboard is one, and promtool takes each of its expressions", async () => {
-  const dashboard = JSON.parse(await Deno.readTextFile(join(FOLDER, "grafana.json")));
+Deno.test("each dashboard is one, and promtool takes each of its expressions", async () => {
+  for (const name of ["grafana.json", "grafana-fleet.json"]) await assertDashboard(name);
+});
+
+async function assertDashboard(name: string): Promise<void> {
+  const dashboard = JSON.parse(await Deno.readTextFile(join(FOLDER, name)));
   const { panels }: { panels: Panel[] } = dashboard;
   assert.ok(dashboard.schemaVersion >= 36 && dashboard.title && dashboard.uid);
   assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
@@ -131,7 +135,7 @@ Deno.test("the dashboard is one, and promtool takes each of its expressions", as
   // JSON is YAML.
   await Deno.writeTextFile(path, JSON.stringify({ groups: [{ name: "panels", rules }] }));
   await assertTaken(["check", "rules", path]);
-});
+}
 
 Deno.test("a provider that serves tells what the catalog lists, and promtool takes it", async () => {
   await using market = await startMarket();
@@ -142,8 +146,9 @@ Deno.test("a provider that serves tells what the catalog lists, and promtool tak
   assert.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
   const text = await response.text();
   const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]);
-  // Of a certificate that is had by itself, which this one has none of.
-  const listed = Object.keys(CATALOG).filter((name) => name !== "khachapuri_certificate_failures")
+  // Of a certificate that is had by itself, and of a fleet: this one has neither.
+  const listed = Object.keys(CATALOG)
+    .filter((name) => !/^khachapuri_(?:certificate_failures|fleet_\w+)$/.test(name))
     .map((name) => [name, factsOf(name as MetricName).type]);
   assert.deepEqual(types.toSorted(), listed.toSorted());
   // Each label that is used is one that the catalog tells.

@@ -155,7 +155,8 @@ function fleetMetrics({ nodes, leader, term, state }: FleetWatched): Metric[] {
     numberOf("khachapuri_fleet_leads", () => Number(term() !== null)),
     numberOf("khachapuri_fleet_term", () => term()?.term ?? 0),
     numberOf("khachapuri_fleet_leader_known", () => Number(leader().session !== null)),
-    numberOf("khachapuri_fleet_nodes", () => nodes().length),
+    // One that started anew has two sessions for some seconds.
+    numberOf("khachapuri_fleet_nodes", () => new Set(nodes().map(({ node }) => node)).size),
     numberOf(
       "khachapuri_fleet_releases",
       () => new Set(nodes().map(({ version }) => version)).size,

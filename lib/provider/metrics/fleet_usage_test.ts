@@ -25,12 +25,12 @@ function answering(ask: (statement: string) => Promise<unknown[]>): Database {
 const AWAY = answering(() => Promise.reject(new Error("it is away")));
 
 function watched(changes: Partial<FleetWatched> = {}): FleetWatched {
-  const live = (session: number, version: string, seen: number) => ({
-    ...{ session, node: `n${session}`, url: "", version, facts: { seen } },
+  const live = (session: number, version: string, seen: number, node = `n${session}`) => ({
+    ...{ session, node, url: "", version, facts: { seen } },
   });
   return {
     database: { ...AWAY, trouble: () => "it is away" },
-    nodes: () => [live(1, "1.0.0", 9), live(2, "1.1.0", 12)],
+    nodes: () => [live(1, "1.0.0", 9), live(2, "1.1.0", 12), live(3, "1.1.0", 0, "n2")],
     leader: () => ({ session: 1, facts: {} }),
     term: () => ({ session: 1, term: 7 }),
     state: () => ({ aheadCredits: 64, aheadUsdc: 64_000n, seen: 9 }),
