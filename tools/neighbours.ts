@@ -35,6 +35,7 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/metrics/catalog.ts":
     "gauges_test.ts and tools/metrics_page_test.ts compare with it",
   "lib/provider/metrics/catalog_of_calls.ts": "a part of catalog.ts",
+  "lib/provider/metrics/catalog_of_fleet.ts": "a part of catalog.ts",
   "lib/provider/metrics/catalog_of_machine.ts": "a part of catalog.ts",
   "lib/provider/metrics/catalog_of_money.ts": "a part of catalog.ts",
   "lib/provider/call/slot_refusals.ts": "slots_test.ts reads what it says",

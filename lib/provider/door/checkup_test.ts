@@ -72,6 +72,20 @@ Deno.test("everything is looked at, and told in the order in which one would men
   ]);
 });
 
+Deno.test("of a fleet its database is looked at, too", async () => {
+  await using home = await openProviderHome();
+  const config = home.config({
+    fleet: { node: "n1", listen: "127.0.0.1:8403" },
+    ledger: { postgres: "postgres://nino@127.0.0.1:1/books" },
+  });
+  const findings = await look(home, config);
+  const parts = findings.map(({ part }) => part);
+  assert.equal(parts.indexOf("fleet database"), parts.indexOf("operator") - 1);
+  const { state, detail } = findings.find(({ part }) => part === "fleet database")!;
+  assert.equal(state, "bad");
+  assert.match(detail, /127\.0\.0\.1:1\/books does not answer/);
+});
+
 Deno.test("a machine in good health has nothing bad, and its name says what it does", async () => {
   await using home = await openProviderHome();
   const findings = await look(home, home.config());

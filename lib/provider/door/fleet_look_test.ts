@@ -160,3 +160,34 @@ Deno.test({
     assert.deepEqual([open.state, open.error!.code], ["bad", "insecure_key_file"]);
   },
 });
+
+/** Answers whoever connects as PgBouncer does that was not told what to leave out. */
+function startPooler(): Disposable & { port: number } {
+  const fields = ["SFATAL", "VFATAL", "C08P01", "Munsupported startup parameter: search_path"];
+  const body = new TextEncoder().encode(`${fields.join("\0")}\0\0`);
+  const answer = new Uint8Array(5 + body.length);
+  answer.set(new TextEncoder().encode("E"));
+  new DataView(answer.buffer).setUint32(1, 4 + body.length);
+  answer.set(body, 5);
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const serve = async () => {
+    for await (const connection of listener) {
+      await connection.read(new Uint8Array(1_024));
+      await connection.write(answer).catch(() => {});
+      connection.close();
+    }
+  };
+  serve();
+  return { port: listener.addr.port, [Symbol.dispose]: () => listener.close() };
+}
+
+Deno.test("a pooler that refuses what nodes connect with is named as one", async () => {
+  using pooler = startPooler();
+  const address = parseDatabaseAddress(`postgres://nino@127.0.0.1:${pooler.port}/books`);
+  const findings = new Findings();
+  await lookAtFleet({ address, passfile: undefined, price: PRICE }, findings);
+  const [database] = findings.all;
+  assert.deepEqual([database!.state, database!.error!.code], ["bad", "invalid_config"]);
+  assert.match(database!.detail, /^a pooler stands before it: .*unsupported startup parameter/);
+  assert.match(database!.hints.join(), /no pooler/);
+});
