@@ -1,7 +1,7 @@
 /** What a fleet's PostgreSQL should be like, and what to do where it is not. */
 import { KhachapuriError } from "../../errors.ts";
 import { MIGRATIONS, SCHEMA_VERSION } from "../fleet/migrations.ts";
-import type { ServerSeen, StandbySeen } from "../fleet/server_survey.ts";
+import type { StandbySeen } from "../fleet/server_survey.ts";
 import type { Survey } from "../fleet/survey.ts";
 import type { Look } from "./findings.ts";
 
@@ -115,9 +115,9 @@ export function standbyText({ name, state, sync, lagMs, lagBytes }: StandbySeen)
  * @throws KhachapuriError `invalid_config`
  */
 export function judgeTimeouts({ server: { timeouts } }: Survey): Look {
-  const set = Object.entries(timeouts).filter(([, value]) => value !== "0");
-  // It ends connections that have nothing to do; ours are made anew.
-  const ending = set.filter(([name]) => name !== "idle_session_timeout");
+  // Ours are never idle in a transaction; connections that rest and are ended are made anew.
+  const ending = Object.entries(timeouts)
+    .filter(([name, value]) => value !== "0" && !name.startsWith("idle_"));
   if (ending.length > 0) {
     const text = ending.map(([name, value]) => `${name} = ${value}`).join(", ");
     throw unfit(`${text} reach money: what they cancel may be lost by a failover`, [

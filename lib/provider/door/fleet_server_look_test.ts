@@ -106,6 +106,7 @@ Deno.test("a limit on our statements is bad, one on connections that rest is not
     told(judgeTimeouts, surveyOf({ timeouts: { ...WELL.server.timeouts, ...timeouts } }));
   assert.match(limits({}), /^good/);
   assert.match(limits({ idle_session_timeout: "1h" }), /^good/);
+  assert.match(limits({ idle_in_transaction_session_timeout: "1min" }), /^good/);
   assert.match(limits({ statement_timeout: "5s" }), /^bad: statement_timeout = 5s reach money/);
   assert.match(limits({ transaction_timeout: "1min" }), /^bad: transaction_timeout = 1min/);
 });

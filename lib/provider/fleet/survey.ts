@@ -21,7 +21,7 @@ export interface NodeSeen extends NodeCard {
   readonly state: ToldState;
   /** Since it was heard of last. */
   readonly beatAgeMs: number;
-  /** Its clock is ahead of the database's by so much, and up to a second less; null: it tells none. */
+  /** Its clock is ahead of the database's by so much, or up to a second more; null: unknown. */
   readonly clockAheadMs: number | null;
   /** What its rows hold, for runs under way and those to come, and on how many lanes. */
   readonly heldCredits: number;
