@@ -101,7 +101,7 @@ const FLEET = `
       FROM told WHERE reaped OR over_ms > 0),
     'leader', (SELECT jsonb_build_object('term', term,
         'session', CASE WHEN until >= now() THEN session END,
-        'leaderlessMs', CASE WHEN session IS NOT NULL AND until >= now() THEN 0
+        'leaderlessMs', CASE WHEN until >= now() THEN 0
           WHEN isfinite(until) THEN extract(epoch FROM now() - until) * 1000 END)
       FROM leader),
     'outbox', (SELECT count(DISTINCT nonce) FROM outbox),
