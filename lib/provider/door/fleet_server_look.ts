@@ -14,7 +14,7 @@ const LAG_MS = 5_000;
 
 const NO_STANDBY_HINTS = [
   "a second server, synchronous: synchronous_standby_names = 'ANY 1 (*)' in postgresql.conf",
-  "Patroni: synchronous_mode and synchronous_mode_strict (docs/fleet.md)",
+  "Patroni: synchronous_mode: true and synchronous_mode_strict: true",
 ];
 
 export function judgeServer({ server, clock, fleet }: Survey, name: string): Look {

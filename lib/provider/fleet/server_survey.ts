@@ -44,7 +44,7 @@ export interface ClockSeen {
 
 const SERVER = `
   SELECT jsonb_build_object(
-    'version', current_setting('server_version'),
+    'version', split_part(current_setting('server_version'), ' ', 1),
     'isPrimary', NOT pg_is_in_recovery(),
     'databaseBytes', pg_database_size(current_database()),
     'connections', (SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL),
