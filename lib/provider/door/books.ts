@@ -13,6 +13,7 @@ import type { LogSink } from "../deployment/run_log.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { PurchaseFigures, PurchasesOfCalls } from "../ledger/purchase_book.ts";
 import type { Store } from "../ledger/store.ts";
+import type { FleetWatched } from "../metrics/fleet_usage.ts";
 import type { Counters, LedgerWatched, OperatorWatched } from "../metrics/gauges.ts";
 import type { ExactSettler } from "../money/exact/exact.ts";
 import type { OpenNamesOptions } from "../naming/open_names.ts";
@@ -23,12 +24,13 @@ import type { Payments } from "../settlement/payments.ts";
 import type { RelayTurns, TurnLimits } from "../settlement/relay_turns.ts";
 import type { Settlement } from "../settlement/settlement.ts";
 import type { BesideBooks, Estate } from "./estate.ts";
+import type { NodeWork } from "./membership.ts";
 import type { RouteParts } from "./parts.ts";
 
 /** What books are opened with, beside the site. */
 export interface BooksGround {
   current: CurrentOffer;
-  counters: Pick<Counters, "denied">;
+  counters: Pick<Counters, "denied" | "fleet">;
 }
 
 /** The money, as the parts of a provider ask it. */
@@ -77,6 +79,10 @@ export interface Books {
   endRunsBy(sandboxes: Pick<Sandboxes, "stop" | "expel" | "retire">): void;
   /** Told of each denial that another node was told of. */
   onDenied(listener: (denial: Denial) => void): void;
+  /** Has the other nodes, and who looks at them, told what this one does. */
+  tellOf(work: () => NodeWork): void;
+  /** Absent: it is none's. */
+  readonly fleet?: FleetWatched;
   /** How they pass on. */
   estate(beside: BesideBooks): Estate;
 }

@@ -9,11 +9,12 @@ import type { CidText } from "../../cid.ts";
 import { openStateDatabase } from "../../state_database.ts";
 import { PostgresIdempotency } from "../call/postgres_idempotency.ts";
 import type { Denial } from "../denial/denial.ts";
-import { openSharedBooks } from "../deployment/shared_books.ts";
+import { openSharedBooks, type SharedBooks } from "../deployment/shared_books.ts";
 import { type Database, openDatabase } from "../fleet/database.ts";
 import { assertMigrated } from "../fleet/migrations.ts";
 import { sharedSecret } from "../fleet/settings.ts";
 import { PostgresLedger } from "../ledger/postgres/postgres_ledger.ts";
+import type { FleetWatched } from "../metrics/fleet_usage.ts";
 import { receiptSecret } from "../money/receipts.ts";
 import { NAMES_FILE } from "../naming/open_names.ts";
 import { NameRegister } from "../naming/register.ts";
@@ -55,7 +56,8 @@ export async function openFleetBooks(
 ): Promise<Books> {
   const { log, now } = site;
   const fleet = site.provider.fleet!;
-  const database = await openBooksDatabase(site, stack);
+  const asked = await openBooksDatabase(site, stack);
+  const database = counters.fleet.watch(asked);
   const records = openLocalRecords(site, stack);
   const denials = openDenials(site, counters.denied, stack);
   const heralds: Heralds = { denied: [], left: [] };
@@ -69,7 +71,9 @@ export async function openFleetBooks(
     onTrouble: (error) => log.debug("what is shared waits", { error }),
   });
   if (!shared.isAsConfigured) warnOfOffer(site);
-  const member: Membership = await Membership.begin({ database, fleet, shared, log });
+  const member: Membership = await Membership.begin({
+    ...{ database, fleet, shared, log, now },
+  });
   stack.defer(() => member.end());
   const { payments, exact } = await openMoney(site, database, member, stack);
   const answers = await openAnswers(site, { database, member, payments }, stack);
@@ -91,6 +95,8 @@ export async function openFleetBooks(
       heralds.left.push((cid) => sandboxes.retire(cid));
     },
     onDenied: (listener) => void heralds.denied.push(listener),
+    tellOf: (work) => member.tellOf(work),
+    fleet: watchedIn(asked, { member, payments, shared }),
     estate: (parts) =>
       new FleetEstate({ payments, exact, answers, records, member, log, ...parts }),
   };
@@ -161,7 +167,7 @@ async function openMoney(
   });
   stack.defer(() => payments.close());
   laterNow = payments.policy.laterNow;
-  member.follow(payments.ledger);
+  member.follow(payments);
   return { payments, exact };
 }
 
@@ -186,6 +192,24 @@ async function openAnswers(
 /** The same addresses of receipts at all nodes: the first to come has brought its own secret. */
 function openReceiptSecret(site: Site, database: Database): Promise<Uint8Array> {
   return sharedSecret(database, "receipts.key", () => receiptSecret(receiptSecretPath(site)));
+}
+
+/** @param database that does not count what metrics ask */
+function watchedIn(
+  database: Database,
+  { member, payments: { leadership, ledger }, shared }: {
+    member: Pick<Membership, "live">;
+    payments: Pick<FleetPayments, "leadership" | "ledger">;
+    shared: Pick<SharedBooks, "seen">;
+  },
+): FleetWatched {
+  return {
+    database,
+    nodes: () => member.live(),
+    leader: () => leadership.leader(),
+    term: () => leadership.term,
+    state: () => ({ ...ledger.heldHere(), seen: shared.seen() }),
+  };
 }
 
 function moneyOf(payments: FleetPayments, { purchases, settler }: FleetExact): BookedPayments {

@@ -5,11 +5,24 @@ import { asKhachapuriError } from "../../errors.ts";
 import { VERSION } from "../../version.ts";
 import type { SharedBooks } from "../deployment/shared_books.ts";
 import type { Database } from "../fleet/database.ts";
+import type { Leadership } from "../fleet/leadership.ts";
+import { fromNodeFacts, type NodeState, toNodeFacts } from "../fleet/node_facts.ts";
 import { type LiveNode, type NodeFacts, Sessions } from "../fleet/sessions.ts";
 import type { PostgresLedger } from "../ledger/postgres/postgres_ledger.ts";
+import type { Follower } from "../settlement/follower.ts";
 import type { Site } from "./site.ts";
 
-export interface MembershipOptions extends Pick<Site, "log"> {
+/** What others are told of its work. */
+export type NodeWork = Pick<NodeState, "price" | "isDraining" | "runs" | "slots" | "sandboxes">;
+
+/** Its money. */
+export interface Followed {
+  ledger: Pick<PostgresLedger, "beginAnew" | "heldHere">;
+  follower: Pick<Follower, "head" | "ageMs">;
+  leadership: Pick<Leadership, "term">;
+}
+
+export interface MembershipOptions extends Pick<Site, "log" | "now"> {
   database: Database;
   fleet: NonNullable<Site["provider"]["fleet"]>;
   shared: Pick<SharedBooks, "beat" | "seen">;
@@ -17,12 +30,17 @@ export interface MembershipOptions extends Pick<Site, "log"> {
 
 export class Membership {
   #sessions!: Sessions;
-  /** Opened by the session, and told when there is another. */
-  #ledger: Pick<PostgresLedger, "beginAnew" | "heldHere"> | null = null;
+  /** Of which the others are told. */
+  #followed: Followed | null = null;
+  #work: (() => NodeWork) | null = null;
+  readonly #startedAtMs: number;
+  #leads: { readonly term: number; readonly sinceMs: number } | null = null;
   #beat: Promise<void> = Promise.resolve();
   #hasLeft = false;
 
-  private constructor(private readonly options: MembershipOptions) {}
+  private constructor(private readonly options: MembershipOptions) {
+    this.#startedAtMs = options.now();
+  }
 
   /** @throws KhachapuriError `database_unavailable` */
   static async begin(options: MembershipOptions): Promise<Membership> {
@@ -33,7 +51,7 @@ export class Membership {
       card: { node: fleet.node, url: nodeUrlOf(fleet), version: VERSION },
       beforeBeat: () => member.#beforeBeat(),
       facts: () => member.#facts(),
-      onLost: () => member.#ledger?.beginAnew(),
+      onLost: () => member.#followed?.ledger.beginAnew(),
       onTrouble: (error) => log.debug("the fleet is not heard", { error }),
     });
     return member;
@@ -49,8 +67,19 @@ export class Membership {
     await this.#sessions.beat();
   }
 
-  follow(ledger: Pick<PostgresLedger, "beginAnew" | "heldHere">): void {
-    this.#ledger = ledger;
+  /** Its money, which begins anew with each session. */
+  follow(followed: Followed): void {
+    this.#followed = followed;
+  }
+
+  /** What it does, for whoever looks at the fleet. */
+  tellOf(work: () => NodeWork): void {
+    this.#work = work;
+  }
+
+  /** As of the last beat. */
+  live(): readonly LiveNode[] {
+    return this.#sessions.nodes();
   }
 
   /** Those that live, this one among them, each once. */
@@ -89,12 +118,29 @@ export class Membership {
   }
 
   #facts(): NodeFacts {
-    const held = { held: String(this.#ledger?.heldHere() ?? 0n) };
-    // Whoever has left hears of stops by the process that has its place.
-    return this.#hasLeft ? held : { ...held, seen: this.options.shared.seen() };
+    const { shared, now } = this.options;
+    const chain = this.#followed?.follower;
+    return toNodeFacts({
+      startedAtMs: this.#startedAtMs,
+      clockMs: now(),
+      ...this.#followed?.ledger.heldHere(),
+      ...(chain ? { block: chain.head() ?? 0n, chainAgeMs: chain.ageMs() } : {}),
+      ...this.#work?.(),
+      leadsSinceMs: this.#leadsSinceMs(),
+      // Whoever has left hears of stops by the process that has its place.
+      ...(this.#hasLeft ? {} : { seen: shared.seen() }),
+    });
+  }
+
+  #leadsSinceMs(): number | null {
+    const term = this.#followed?.leadership.term?.term ?? null;
+    if (term === null) this.#leads = null;
+    else if (term !== this.#leads?.term) this.#leads = { term, sinceMs: this.options.now() };
+    return this.#leads?.sinceMs ?? null;
   }
 }
 
-function heldBy({ facts: { held } }: LiveNode): bigint {
-  return typeof held === "string" && /^[0-9]{1,39}$/.test(held) ? BigInt(held) : 0n;
+function heldBy({ facts }: LiveNode): bigint {
+  const { heldUsdc, aheadUsdc } = fromNodeFacts(facts);
+  return (heldUsdc ?? 0n) + (aheadUsdc ?? 0n);
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { freshDatabase, startFleetServer } from "../../../worlds/fleet_database.ts";
 import { silentLog } from "../../log.ts";
 import type { Database } from "../fleet/database.ts";
+import type { NodeFacts } from "../fleet/sessions.ts";
 import { Membership } from "./membership.ts";
 
 const SERVER = await startFleetServer();
@@ -14,8 +15,14 @@ async function join(database: Database, node: string, held = 0n) {
     seen: () => 7,
     beat: () => Promise.resolve(void told.beats++),
   };
-  const member = await Membership.begin({ database, fleet, shared, log: silentLog });
-  member.follow({ heldHere: () => held, beginAnew: () => void told.anew++ });
+  const now = () => 1_000;
+  const member = await Membership.begin({ database, fleet, shared, log: silentLog, now });
+  const heldHere = () => ({ heldUsdc: held, aheadCredits: 2, aheadUsdc: 3n });
+  member.follow({
+    ledger: { heldHere, beginAnew: () => void told.anew++ },
+    follower: { head: () => 9n, ageMs: () => 20 },
+    leadership: { term: node === "n2" ? { session: 2, term: 4 } : null },
+  });
   return { member, told };
 }
 
@@ -31,7 +38,7 @@ function test(name: string, use: (database: Database) => Promise<void>): void {
 }
 
 const factsOf = async (database: Database, { session }: Membership) => {
-  const [row] = await database.ask<{ facts: unknown }>(
+  const [row] = await database.ask<{ facts: NodeFacts }>(
     "SELECT facts FROM sessions WHERE id = $1",
     [session],
   );
@@ -43,16 +50,16 @@ test("what the others hold counts, and not what is held here", async (database) 
   const two = await join(database, "n2", 7n);
   const three = await join(database, "n3", 11n);
   for (const { member } of [one, two, three, one]) await member.renew();
-  assert.equal(one.member.heldElsewhere(), 18n);
+  assert.equal(one.member.heldElsewhere(), 24n);
   await three.member.end();
   await one.member.renew();
-  assert.equal(one.member.heldElsewhere(), 7n);
+  assert.equal(one.member.heldElsewhere(), 10n);
   for (const { member } of [one, two]) await member.end();
 });
 
 test("facts of another release that say nothing of what is held hold nothing", async (database) => {
   const one = await join(database, "n1");
-  for (const facts of ["{}", '{"held": -1}', '{"held": "many"}', '{"held": 5}']) {
+  for (const facts of ["{}", '{"heldUsdc": -1}', '{"heldUsdc": "many"}', '{"aheadUsdc": 5}']) {
     await database.ask("SELECT begin_session_1('n2', 'http://n2.example', '9', $1::jsonb)", [
       facts,
     ]);
@@ -75,9 +82,22 @@ test("a node whose process is followed by another is one node", async (database)
   const beats = before.told.beats;
   await before.member.renew();
   assert.equal(before.told.beats, beats, "another process has its files");
-  assert.deepEqual(await factsOf(database, before.member), { held: "0" });
-  assert.deepEqual(await factsOf(database, after.member), { held: "0", seen: 7 });
+  await after.member.renew();
+  assert.equal((await factsOf(database, before.member)).seen, undefined);
+  assert.equal((await factsOf(database, after.member)).seen, 7);
   for (const { member } of [before, after, two]) await member.end();
+});
+
+test("a node tells what it does, what it knows, and since when it leads", async (database) => {
+  const { member } = await join(database, "n2", 5n);
+  member.tellOf(() => ({ price: 8n, isDraining: false, runs: 1, slots: 64, sandboxes: 3 }));
+  await member.renew();
+  assert.deepEqual(await factsOf(database, member), {
+    ...{ startedAtMs: 1_000, clockMs: 1_000, seen: 7, leadsSinceMs: 1_000 },
+    ...{ heldUsdc: "5", aheadCredits: 2, aheadUsdc: "3", block: "9", chainAgeMs: 20 },
+    ...{ price: "8", isDraining: false, runs: 1, slots: 64, sandboxes: 3 },
+  });
+  await member.end();
 });
 
 test("whom others gave up has another session, and its ledger begins anew", async (database) => {

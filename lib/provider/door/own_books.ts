@@ -58,6 +58,7 @@ export async function openOwnBooks(
     // Whoever is told ends it: no other node is told of anything.
     endRunsBy: () => {},
     onDenied: () => {},
+    tellOf: () => {},
     estate: (parts) => new OwnEstate({ payments, records, answers: { own, seat }, ...parts }),
   };
 }

@@ -40,7 +40,7 @@ export function openMonitoring(
 
 export interface WatchedParts {
   chain: Pick<Chain, "endpoints" | "usage">;
-  books: Pick<Books, "payments" | "figures">;
+  books: Pick<Books, "payments" | "figures" | "fleet">;
   programs: { sandboxes: Pick<Sandboxes, "figures" | "servers">; webDomain: URL };
   gate: { slots: Pick<Slots, "busy" | "count" | "queued" | "waiting"> };
   money: { ownerCredits: Pick<OwnerCredits, "low"> };
@@ -83,6 +83,7 @@ function watched(parts: WatchedParts): Watched {
     cacheBytes: () => parts.cache.size(),
     kept: () => ({ bytes: kept.bytes(), roots: kept.count() }),
     denials: () => parts.denials.counts(),
+    ...(parts.books.fleet ? { fleet: parts.books.fleet } : {}),
     isReady: () => parts.readiness.isReady(),
     alarms: () => alarmsOf({ ...parts, ...parts.books }),
     machine: () => parts.machine.figures(),

@@ -120,6 +120,13 @@ async function openParts(
     denials,
     records: callRecords,
   };
+  books.tellOf(() => ({
+    price: current.price,
+    isDraining: parts.readiness.state === "draining",
+    runs: gate.slots.busy(),
+    slots: gate.slots.count(),
+    sandboxes: programs.sandboxes.figures().open,
+  }));
   const estate = books.estate({ content, naming });
   return { parts, books, current, estate, failed: machine.failed };
 }

@@ -58,8 +58,8 @@ const stateShape = v.object({
   leadsSinceMs: number,
 });
 
-/** As JSON has it. */
-export function toNodeFacts(state: NodeState): NodeFacts {
+/** As JSON has it; a node that begins knows little of it yet. */
+export function toNodeFacts(state: Partial<NodeState>): NodeFacts {
   const told = Object.entries(state).map(([name, value]) =>
     [name, typeof value === "bigint" ? String(value) : value] as const
   );

@@ -23,7 +23,7 @@ const IDLE_SWEEPS = 240;
 const STRANGER_SWEEPS = 2;
 
 export class PayerDesks {
-  readonly #sums: AheadSums = { amount: 0n };
+  readonly #sums: AheadSums = { credits: 0, amount: 0n };
   readonly #desks = new Map<Address, PayerDesk>();
   readonly #timer: ReturnType<typeof setInterval>;
 
@@ -50,9 +50,9 @@ export class PayerDesks {
     if (accountId !== "") this.options.book.accounts.set(payer, account);
   }
 
-  /** What is held ahead may cost, USDC base units. */
-  aheadAmount(): bigint {
-    return this.#sums.amount;
+  /** What is held ahead. */
+  ahead(): Readonly<AheadSums> {
+    return this.#sums;
   }
 
   all(): Iterable<PayerDesk> {

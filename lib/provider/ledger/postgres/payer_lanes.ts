@@ -11,6 +11,7 @@ import type { TurnAnswer } from "./turn.ts";
 
 /** What a node holds ahead, of all payers. */
 export interface AheadSums {
+  credits: number;
   /** What it may cost, USDC base units. */
   amount: bigint;
 }
@@ -110,6 +111,7 @@ export class PayerLanes {
   #deskFor(lane: Lane, { id, version }: LaneJson): LaneDesk {
     return new LaneDesk(String(id), lane, version, (credits, amount) => {
       this.#spare += credits;
+      this.sums.credits += credits;
       this.sums.amount += amount;
     });
   }

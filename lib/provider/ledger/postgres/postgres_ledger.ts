@@ -59,6 +59,15 @@ export interface PostgresLedgerOptions {
   elapsed?(): number;
 }
 
+/** Amounts are USDC base units. */
+export interface HeldHere {
+  /** By runs. */
+  readonly heldUsdc: bigint;
+  /** For runs to come. */
+  readonly aheadCredits: number;
+  readonly aheadUsdc: bigint;
+}
+
 type No = Extract<Judgement, { payable: false }>;
 
 /** A session's reservations begin at its number times this. */
@@ -89,7 +98,7 @@ export class PostgresLedger implements Ledger {
       preholds: {
         ofPayer: (payer) => BigInt(this.#desks.find(payer)?.lanes.spare() ?? 0),
         onLane: (payer, lane) => BigInt(this.#desks.find(payer)?.lanes.spare(lane) ?? 0),
-        amount: () => this.#desks.aheadAmount(),
+        amount: () => this.#desks.ahead().amount,
       },
     };
     this.#reader = new LaneReader(options.database);
@@ -230,17 +239,19 @@ export class PostgresLedger implements Ledger {
   }
 
   totals(): Totals {
-    const held = this.heldHere() + this.#options.heldElsewhere();
-    return { ...this.#sums, held, preheld: this.#desks.aheadAmount() };
+    const { heldUsdc, aheadUsdc } = this.heldHere();
+    const held = heldUsdc + aheadUsdc + this.#options.heldElsewhere();
+    return { ...this.#sums, held, preheld: aheadUsdc };
   }
 
   figures(): Promise<LaneFigures> {
     return this.#reader.figures();
   }
 
-  /** What this node holds may still cost, USDC base units: the others count it. */
-  heldHere(): bigint {
-    return this.#heldAmount + this.#desks.aheadAmount();
+  /** What this node holds, of which the others count what it may still cost. */
+  heldHere(): HeldHere {
+    const { credits: aheadCredits, amount: aheadUsdc } = this.#desks.ahead();
+    return { heldUsdc: this.#heldAmount, aheadCredits, aheadUsdc };
   }
 
   /** Sums over all lanes are as of now; each beat asks for them. */
