@@ -1,12 +1,9 @@
 /** `backup`: a provider's keys, configuration, books and content in one file, while it serves. */
-import { KhachapuriError } from "../errors.ts";
-import { fileError } from "../files.ts";
 import { backUp } from "../provider/backup/backup.ts";
-import type { Manifest } from "../provider/backup/manifest.ts";
-import { writeAll } from "../provider/backup/written.ts";
 import { usageError } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { assertOwnHome } from "./init_files.ts";
+import { inNewFile } from "./new_file.ts";
 import { VERSION } from "../version.ts";
 
 export const backup = defineCommand({
@@ -50,7 +47,7 @@ export const backup = defineCommand({
     };
     const { files, madeAt } = path === "-"
       ? await backUp(settings, (archive) => toStdout(context, archive))
-      : await inFile(path, (to) => backUp(settings, to));
+      : await inNewFile(path, (to) => backUp(settings, to));
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     const isSealed = options.recipient.length > 0;
     const told = { file: path, files: files.length, bytes, madeAt, isEncrypted: isSealed };
@@ -63,32 +60,6 @@ export const backup = defineCommand({
     ]);
   },
 });
-
-/** Under its name only when it is whole. */
-async function inFile(
-  path: string,
-  make: (write: (archive: ReadableStream<Uint8Array>) => Promise<void>) => Promise<Manifest>,
-): Promise<Manifest> {
-  if (await Deno.lstat(path).then(() => true, () => false)) {
-    throw new KhachapuriError("invalid_input", `${path} is there already`, {
-      hints: ["name another file: backups are never written over"],
-    });
-  }
-  const partial = `${path}.partial`;
-  const opened = Deno.open(partial, { create: true, truncate: true, write: true, mode: 0o600 });
-  const file = await opened.catch(async (error) => {
-    throw await fileError(error, path, "written");
-  });
-  try {
-    const manifest = await make((archive) => writeAll(file, archive));
-    file.close();
-    await Deno.rename(partial, path);
-    return manifest;
-  } catch (error) {
-    await Deno.remove(partial).catch(() => {});
-    throw await fileError(error, path, "written");
-  }
-}
 
 async function toStdout(
   { out }: CommandContext,

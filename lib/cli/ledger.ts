@@ -14,6 +14,7 @@ import { holderOf, LOCK_FILE, lockState } from "../provider/door/lock.ts";
 import { openPayments } from "../provider/settlement/payments.ts";
 import { OWNER_REQUEST_SECONDS, signOwnerRequest } from "../spec/owner_request.ts";
 import { askControl } from "../provider/control/control_client.ts";
+import { usageError } from "./arguments.ts";
 import { bookDir, ledgerIn, operatorOf } from "./books.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { csvLines, rowsOf, textLines } from "./ledger_rows.ts";
@@ -22,19 +23,30 @@ import { cidOf } from "./own_deployment.ts";
 import { addressOf } from "./parties.ts";
 
 export const ledger = defineCommand({
-  usage: "[--payer ADDRESS] [--deployment CID] [--lane HASH] [--since TIME] [--csv] | --verify",
+  usage: "[--payer ADDRESS] [--deployment CID] [--lane HASH] [--since TIME] [--csv] | --verify | " +
+    "migrate [--dry-run] | export FILE | import FILE [--store sqlite|postgres]",
   details: [
     "Prints the journal of this machine's provider, oldest first: what was opened, reserved, " +
     "charged, released, settled and skipped. It may be read while the provider runs, also what " +
     "is in the archive by now.",
     "With --verify it prints no entry: it reads the archive's files back, compares them with what " +
     "was written, counts all again, and tells the first difference.",
+    "migrate brings the schema of the fleet's PostgreSQL (provider.ledger.postgres) to this " +
+    "release's. It only adds: nodes that run go on.",
+    "export writes all that is charged, settled and due into one file, and import brings it to " +
+    "where there is no ledger yet, whichever of the two stores it came from: lanes, receipts, " +
+    "single payments, answers under keys. It is read back and compared, line by line, before " +
+    "anybody can serve by it. The provider, or all nodes of it, must be stopped. The file has " +
+    "your payers' permits in it: keep it as you keep the ledger.",
   ],
   examples: [
     "ledger --since 2026-01-01",
     "ledger --payer 0x7099…79C8 --csv",
     "ledger --deployment bafkrei… --json",
     "ledger --verify",
+    "ledger migrate",
+    "ledger export ledger.jsonl.gz",
+    "ledger import ledger.jsonl.gz",
   ],
   options: {
     payer: { type: "string", value: "ADDRESS", description: "of this payer" },
@@ -43,9 +55,28 @@ export const ledger = defineCommand({
     since: { type: "string", value: "TIME", description: "ISO 8601; from then on" },
     csv: { type: "boolean", description: "comma-separated, with a head" },
     verify: { type: "boolean", description: "prove that the journal is whole" },
+    "dry-run": { type: "boolean", description: "migrate: tell what there is to do" },
+    store: {
+      type: "string",
+      value: "STORE",
+      choices: ["sqlite", "postgres"],
+      description: "export, import: of which store (default: the one in config.json)",
+    },
   },
-  positionals: { min: 0, max: 0 },
-  async run(context, { options }) {
+  choices: ["migrate", "export", "import"],
+  positionals: { min: 0, max: 2 },
+  async run(context, { options, positionals }) {
+    const { "dry-run": isDryRun, store, ...ofJournal } = options;
+    const [action, file] = positionals;
+    if (action !== undefined) {
+      if (Object.values(ofJournal).some((given) => given !== undefined && given !== false)) {
+        throw usageError("ledger", `${action} goes without --payer, --csv, --verify and the like`);
+      }
+      return await move(context, action, file, { isDryRun, store });
+    }
+    if (isDryRun || store !== undefined) {
+      throw usageError("ledger", "--dry-run is for migrate, --store for export and import");
+    }
     const filter = filterOf(options);
     const path = await ledgerIn(await bookDir(context));
     if (options.verify) return tellProof(context.out, await proveJournal(path));
@@ -54,6 +85,30 @@ export const ledger = defineCommand({
     else context.out.lines(options.csv ? csvLines(rows) : textLines(rows));
   },
 });
+
+async function move(
+  context: CommandContext,
+  action: string,
+  file: string | undefined,
+  { isDryRun, store }: { isDryRun: boolean; store: string | undefined },
+): Promise<void> {
+  const { bringLedger, exportLedger, migrateLedger } = await import("./ledger_move.ts");
+  if (action === "migrate") {
+    if (file !== undefined || store !== undefined) {
+      throw usageError("ledger", "migrate takes --dry-run, and nothing else");
+    }
+    return await migrateLedger(context, isDryRun);
+  }
+  if (action !== "export" && action !== "import") {
+    throw usageError("ledger", `"${action}" is no action of it`);
+  }
+  if (isDryRun) throw usageError("ledger", "--dry-run is for migrate");
+  if (file === undefined) throw usageError("ledger", `${action} which FILE?`);
+  if (store !== undefined && store !== "sqlite" && store !== "postgres") {
+    throw usageError("ledger", `--store is sqlite or postgres, not ${store}`);
+  }
+  await (action === "export" ? exportLedger : bringLedger)(context, file, store ?? null);
+}
 
 function filterOf(
   options: { [K in "payer" | "deployment" | "lane" | "since"]: string | undefined },

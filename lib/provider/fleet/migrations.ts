@@ -6,6 +6,7 @@
 import { KhachapuriError } from "../../errors.ts";
 import type { Database } from "./database.ts";
 import { ANSWERS } from "./schema/answers.ts";
+import { IMPORTS } from "./schema/imports.ts";
 import { LANES } from "./schema/lanes.ts";
 import { LEADERSHIP } from "./schema/leadership.ts";
 import { LEDGER_TABLES } from "./schema/ledger_tables.ts";
@@ -27,6 +28,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "ledger", statements: [LEDGER_TABLES, TURN, LANES, SESSIONS, ANSWERS].join("\n") },
   { name: "leader", statements: [LEADERSHIP, OUTBOX, SETTINGS, PURCHASES].join("\n") },
   { name: "records", statements: [SHARED, RUNS].join("\n") },
+  { name: "moving", statements: IMPORTS },
 ];
 
 /** What this release needs at least. */
@@ -67,8 +69,19 @@ export async function migrate(database: Database): Promise<string[]> {
   return taken;
 }
 
-/** @throws KhachapuriError `invalid_config` for a schema that lacks something */
+/** @throws KhachapuriError `invalid_config` for a schema that lacks something, or a half ledger */
 export async function assertMigrated(database: Database): Promise<void> {
+  await assertSteps(database);
+  const [half] = await database.ask("SELECT FROM imports WHERE NOT done");
+  if (half === undefined) return;
+  const message = `the ledger at ${database.name} is half of one: an import has not ended`;
+  throw new KhachapuriError("invalid_config", message, {
+    hints: ["khachapuri ledger import FILE, again: it begins anew"],
+  });
+}
+
+/** @throws KhachapuriError `invalid_config` for a schema that lacks something */
+export async function assertSteps(database: Database): Promise<void> {
   const version = await schemaVersion(database);
   if (version >= SCHEMA_VERSION) return;
   const message = `the schema at ${database.name} is at step ${version} of ${SCHEMA_VERSION}`;

@@ -136,7 +136,10 @@ function permitOf(signer: Address | null, detail: string): Pick<PermitEntry, "pe
   return signer === null ? { permit } : { permit, signer };
 }
 
-/** The outcome alone, or with it, as a list, what a receipt will say. */
+/**
+ * The outcome alone, or with it, as a list, what a receipt will say. Of a charge that came here
+ * from another store and has no receipt, the outcome and the lane's counter with it.
+ */
 function chargeDetail({ outcome, facts }: ChargeEntry): string {
   if (!facts) return outcome;
   const { charged, requestHash, responseHash, startedAt, durationMs, credits } = facts;
@@ -146,7 +149,7 @@ function chargeDetail({ outcome, facts }: ChargeEntry): string {
 }
 
 function chargeOf(detail: string): { outcome: Outcome; facts?: ReceiptFacts } {
-  if (!detail.startsWith("[")) return { outcome: detail as Outcome };
+  if (!detail.startsWith("[")) return { outcome: detail.split(" ")[0] as Outcome };
   const [outcome, charged, ...run] = JSON.parse(detail);
   const [requestHash, responseHash, startedAt, durationMs, cid, price, credits = 1] = run;
   // Written by a version that kept only a part of what a receipt says: there is no receipt of it.
@@ -154,6 +157,17 @@ function chargeOf(detail: string): { outcome: Outcome; facts?: ReceiptFacts } {
   const counts = { charged: BigInt(charged), price: BigInt(price), credits };
   const times = { startedAt, durationMs };
   return { outcome, facts: { ...counts, ...times, requestHash, responseHash, cid } };
+}
+
+/** What a charge that came from another store says of its lane's counter. */
+export function withCounter(outcome: Outcome, charged: bigint): string {
+  return `${outcome} ${charged}`;
+}
+
+/** What a charge's row says of its lane's counter; null: nothing. */
+export function counterIn(detail: string): bigint | null {
+  const [, counter] = detail.startsWith("[") ? JSON.parse(detail) : detail.split(" ");
+  return counter === undefined ? null : BigInt(counter);
 }
 
 function settleDetail({ block, transaction }: SettleEntry): string {

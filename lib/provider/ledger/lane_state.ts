@@ -21,7 +21,7 @@ export interface PermitsState {
 }
 
 /** As JSON has it; numbers of 64 bits and more are text. */
-interface State extends PermitsState {
+export interface State extends PermitsState {
   charged: string;
   settled: string;
   settledBlock: string;
@@ -65,7 +65,15 @@ export function stateText(
   lane: Lane,
   reservations: ReadonlyMap<number, Reservation>,
 ): string {
-  const state: State = {
+  return JSON.stringify(stateOfLane(lane, reservations));
+}
+
+/** The same before it is text. */
+export function stateOfLane(
+  lane: Lane,
+  reservations: ReadonlyMap<number, Reservation>,
+): State {
+  return {
     charged: String(lane.charged),
     settled: String(lane.settled),
     settledBlock: String(lane.settledBlock),
@@ -80,12 +88,14 @@ export function stateText(
     }),
     ...permitsState(lane),
   };
-  return JSON.stringify(state);
 }
 
 /** @throws Error when the text is none of ours */
-export function laneFrom({ payer, lane }: LaneId, text: string): KeptLane {
-  const state: State = JSON.parse(text);
+export function laneFrom(id: LaneId, text: string): KeptLane {
+  return laneOfState(id, JSON.parse(text));
+}
+
+export function laneOfState({ payer, lane }: LaneId, state: State): KeptLane {
   return {
     lane: {
       payer,

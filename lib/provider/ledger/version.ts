@@ -12,12 +12,18 @@ export const LEDGER_VERSION = 3;
 /** Whose rows say everything. Such a ledger is read, and kept on until its lanes are complete. */
 export const ROWS_VERSION = 2;
 
+/** Where a ledger is that is brought to `path` and is not all there (transfer/to_sqlite.ts). */
+export function importingPath(path: string): string {
+  return `${path}-importing`;
+}
+
 /**
- * Refuses a ledger that an earlier version kept; one without rows, or none at all, is as good as
- * new.
+ * Refuses a ledger that an earlier version kept, or whose import has not ended; one without rows,
+ * or none at all, is as good as new.
  * @throws KhachapuriError `invalid_config` that says what to do
  */
 export function assertLedgerVersion(path: string): void {
+  if (isThere(importingPath(path))) throw halfThere(importingPath(path));
   const version = versionOf(path);
   if (version === null) return;
   if (version >= ROWS_VERSION && version <= LEDGER_VERSION) return;
@@ -28,6 +34,19 @@ export function assertLedgerVersion(path: string): void {
     ? ["settle what it holds with the release that wrote it", moveAway(path)]
     : ["run that release"];
   throw new KhachapuriError("invalid_config", message, { hints });
+}
+
+function halfThere(path: string): KhachapuriError {
+  return new KhachapuriError(
+    "invalid_config",
+    `${path} is half a ledger: its import has not ended`,
+    {
+      hints: [
+        "khachapuri ledger import FILE, again: it begins anew",
+        "or remove it, purchases.db and answers.db, which are of that import, to have no ledger",
+      ],
+    },
+  );
 }
 
 /** With what SQLite keeps beside it. */
