@@ -111,11 +111,11 @@ END $$;
 -- The number that an identity gives next.
 CREATE FUNCTION next_of_1(_table text) RETURNS int8 LANGUAGE plpgsql AS $$
 DECLARE
-  next int8;
+  number int8;
 BEGIN
   EXECUTE format('SELECT last_value + is_called::int FROM %s',
-    pg_get_serial_sequence(_table, 'id')) INTO next;
-  RETURN next;
+    pg_get_serial_sequence(_table, 'id')) INTO number;
+  RETURN number;
 END $$;
 
 -- All came: nodes may begin. _next: what identities give next at least, { sessions, purchases }.
@@ -124,9 +124,9 @@ LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM FROM imports WHERE word = _word FOR UPDATE;
   IF NOT FOUND THEN RETURN false; END IF;
-  PERFORM setval(pg_get_serial_sequence(t, 'id'), GREATEST(next, next_of_1(t)), false)
+  PERFORM setval(pg_get_serial_sequence(t, 'id'), GREATEST(number, next_of_1(t)), false)
     FROM (
-      SELECT key AS t, value::int8 AS next FROM jsonb_each_text(_next)
+      SELECT key AS t, value::int8 AS number FROM jsonb_each_text(_next)
       UNION ALL SELECT 'lanes', (SELECT coalesce(max(id), 0) + 1 FROM lanes)
     ) x;
   UPDATE imports SET done = true;
