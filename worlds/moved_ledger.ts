@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { AnswersTable } from "../lib/provider/call/answers_table.ts";
 import { writeAll } from "../lib/provider/backup/written.ts";
+import type { Layout } from "../lib/provider/ledger/archive/schema.ts";
 import type { LedgerSource } from "../lib/provider/ledger/transfer/ends.ts";
 import { fileOf } from "../lib/provider/ledger/transfer/file.ts";
 import {
@@ -66,10 +67,10 @@ export async function sourceIn(book: string): Promise<SqliteSource> {
   return new SqliteSource(places);
 }
 
-export function targetIn(book: string): SqliteTarget {
+export function targetIn(book: string, layout?: Layout): SqliteTarget {
   const makeAnswers = (database: ConstructorParameters<typeof AnswersTable>[0]) =>
     void new AnswersTable(database);
-  return new SqliteTarget({ places: placesIn(book), makeAnswers });
+  return new SqliteTarget({ places: placesIn(book), makeAnswers, ...layout ? { layout } : {} });
 }
 
 export async function linesFrom(source: LedgerSource): Promise<Line[]> {

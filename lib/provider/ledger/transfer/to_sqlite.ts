@@ -9,7 +9,7 @@ import { dirname } from "node:path";
 import { KhachapuriError } from "../../../errors.ts";
 import { isMissing, syncFolder } from "../../../files.ts";
 import { openStateDatabase } from "../../../state_database.ts";
-import { createArchive, LAYOUT } from "../archive/schema.ts";
+import { createArchive, LAYOUT, type Layout } from "../archive/schema.ts";
 import { noTotals, type Totals, totalsText } from "../archive/totals.ts";
 import { SCHEMA, toRow, withCounter } from "../codec.ts";
 import { type Durable, openDurable } from "../durable.ts";
@@ -36,8 +36,6 @@ import { isEmpty, type SqlitePlaces, SqliteSource } from "./from_sqlite.ts";
 
 /** Lines of a transaction. */
 const LINES_AT_ONCE = 10_000;
-/** The row before the first. */
-const BEFORE = LAYOUT.segmentRows;
 /** What SQLite and a ledger keep beside a file. */
 const BESIDE = ["-wal", "-shm", "-journal", "-handed-over", "-ballast"];
 
@@ -45,6 +43,8 @@ export interface SqliteTargetOptions {
   readonly places: SqlitePlaces;
   /** Makes the tables of answers under keys, with what counts them. */
   makeAnswers(database: DatabaseSync): void;
+  /** Of its archive to come. */
+  readonly layout?: Layout;
 }
 
 /** Three databases, each in a transaction. */
@@ -62,13 +62,17 @@ export class SqliteTarget implements LedgerTarget {
   #opened: Opened | null = null;
   readonly #lanes: LaneId[] = [];
   #lines = 0;
-  #seq = BEFORE;
+  readonly #layout: Layout;
+  /** The last row. */
+  #seq: number;
   #gone: Totals = noTotals();
   #insertTwo: ReturnType<typeof prepare> | null = null;
 
   constructor(private readonly options: SqliteTargetOptions) {
     this.#places = options.places;
     this.#path = importingPath(options.places.ledger);
+    this.#layout = options.layout ?? LAYOUT;
+    this.#seq = this.#layout.segmentRows;
   }
 
   async begin(): Promise<void> {
@@ -85,7 +89,7 @@ export class SqliteTarget implements LedgerTarget {
     this.#opened = opened;
     await syncFolder(dirname(ledger));
     this.options.makeAnswers(opened.answers);
-    createArchive(opened.ledger.database, LAYOUT);
+    createArchive(opened.ledger.database, this.#layout);
     this.#each("BEGIN");
   }
 
@@ -121,8 +125,9 @@ export class SqliteTarget implements LedgerTarget {
 
   flush(): Promise<void> {
     const { database } = this.#parts.ledger;
-    database.prepare("INSERT INTO carried VALUES (1, ?, ?)").run(BEFORE, totalsText(this.#gone));
-    database.prepare("UPDATE indexing SET up_to = ?").run(BEFORE);
+    const before = this.#layout.segmentRows;
+    database.prepare("INSERT INTO carried VALUES (1, ?, ?)").run(before, totalsText(this.#gone));
+    database.prepare("UPDATE indexing SET up_to = ?").run(before);
     // Lanes are as of the last row: none of the journal is needed to know them.
     database.prepare("UPDATE lanes SET seq = ?").run(this.#seq);
     moveMark(database, { low: this.#seq, nextReservation: 1 });
