@@ -81,6 +81,8 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/fleet/schema/answers.ts":
     "call/postgres_idempotency_test.ts has nodes answer by it, and its histories crash them",
   "lib/provider/fleet/schema/lanes.ts": "SQL, which turn_test.ts has carried out",
+  "lib/provider/fleet/schema/imports.ts":
+    "SQL, which ledger/transfer/to_postgres_test.ts has carried out",
   "lib/provider/fleet/schema/leadership.ts": "SQL, which leadership_test.ts has carried out",
   "lib/provider/fleet/schema/ledger_tables.ts": "SQL, which migrations_test.ts has carried out",
   "lib/provider/fleet/schema/outbox.ts":
@@ -95,6 +97,10 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/ledger/postgres/lane_json.ts": "both_ledgers_test.ts compares what it reads",
   "lib/provider/ledger/postgres/lane_reader.ts": "both_ledgers_test.ts compares all that it reads",
   "lib/provider/ledger/postgres/payer_desk.ts": "both_ledgers_test.ts judges and turns by it",
+  "lib/provider/ledger/transfer/format.ts": "import_test.ts has its lines go from store to store",
+  "lib/provider/ledger/transfer/from_postgres.ts":
+    "import_test.ts and to_postgres_test.ts read back by it",
+  "lib/provider/ledger/transfer/totals.ts": "file_test.ts and import_test.ts compare by it",
   "lib/provider/ledger/told_lane.ts": "postgres/both_ledgers_test.ts compares what both tell by it",
   "lib/provider/ledger/postgres/payer_desks.ts":
     "postgres_ledger_test.ts has it forget who was never known",

@@ -45,19 +45,20 @@ export async function writeExport(
 
 /** The lines of a file; of the last only what they come to. */
 export async function readExport(path: string): Promise<{ header: Header; lines: string[] }> {
-  using file = await Deno.open(path);
-  const text = await new Response(file.readable.pipeThrough(new DecompressionStream("gzip")))
-    .text();
-  const [header, ...lines] = text.trimEnd().split("\n");
+  const [header, ...lines] = (await textIn(path)).trimEnd().split("\n");
   const [, { totals }] = JSON.parse(lines.pop()!);
   return { header: JSON.parse(header!), lines: [...lines, JSON.stringify(totals)] };
 }
 
-/** A file of these lines, changed by hand. */
-export async function writeLines(path: string, lines: readonly string[]): Promise<void> {
-  const text = new Blob([lines.map((line) => `${line}\n`).join("")]).stream();
-  const bytes = await new Response(text.pipeThrough(new CompressionStream("gzip"))).bytes();
-  await Deno.writeFile(path, bytes);
+export async function textIn(path: string): Promise<string> {
+  using file = await Deno.open(path);
+  return await new Response(file.readable.pipeThrough(new DecompressionStream("gzip"))).text();
+}
+
+/** A file that somebody wrote by hand. */
+export async function writeText(path: string, text: string): Promise<void> {
+  const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
+  await Deno.writeFile(path, await new Response(stream).bytes());
 }
 
 /** Books in a folder of a provider of one process, as they are after a stop. */

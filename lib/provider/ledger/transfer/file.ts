@@ -1,16 +1,9 @@
-/** The file of a ledger (format.ts), written and read in pieces: it may be longer than the memory. */
+/** The file of a ledger (format.ts), written and read in pieces: it may be of any length. */
 import { createHash } from "node:crypto";
 import { KhachapuriError } from "../../../errors.ts";
 import { named } from "../../../files.ts";
-import {
-  type EndLine,
-  FORMAT,
-  FORMAT_VERSION,
-  type Header,
-  type Line,
-  type Whose,
-} from "./format.ts";
-import { difference, Totals, type TotalsJson } from "./totals.ts";
+import { FORMAT, FORMAT_VERSION, type Header, type Line, type Whose } from "./format.ts";
+import { difference, type EndLine, Totals, type TotalsJson } from "./totals.ts";
 
 /** Characters that are compressed together. */
 const CHUNK_CHARACTERS = 65_536;

@@ -5,8 +5,10 @@ import {
   ledgerPath,
   sourceIn,
   targetIn,
+  textIn,
   WHOSE,
   writeExport,
+  writeText,
 } from "../../../../worlds/moved_ledger.ts";
 import { openStore } from "../store.ts";
 import { readWhole } from "./file.ts";
@@ -26,19 +28,9 @@ async function inFile(work: (path: string, dir: string) => Promise<void>): Promi
   });
 }
 
-async function linesIn(path: string): Promise<string[]> {
-  using file = await Deno.open(path);
-  const text = await new Response(file.readable.pipeThrough(new DecompressionStream("gzip")))
-    .text();
-  return text.trimEnd().split("\n");
-}
-
-async function write(path: string, lines: readonly string[], end = "\n"): Promise<void> {
-  const text = new Blob([lines.join("\n") + end]).stream();
-  const bytes = await new Response(text.pipeThrough(new CompressionStream("gzip"))).bytes();
-  await Deno.writeFile(path, bytes);
-}
-
+const linesOf = (text: string) => text.trimEnd().split("\n");
+const write = (path: string, lines: readonly string[], end = "\n") =>
+  writeText(path, lines.join("\n") + end);
 const damaged = (message: RegExp) => ({ code: "file_unusable", message });
 
 Deno.test("a file tells what it is of, and what all of it comes to", () =>
@@ -63,7 +55,7 @@ Deno.test("a file that was cut anywhere is refused, and nothing is begun with it
     await assert.rejects(importLedger(path, targetIn(`${dir}/other`), WHOSE), damaged(/./));
     assert.deepEqual(await Array.fromAsync(Deno.readDir(`${dir}/other`)), []);
     await Deno.writeFile(path, bytes);
-    const lines = await linesIn(path);
+    const lines = linesOf(await textIn(path));
     await write(path, lines.slice(0, -1));
     await assert.rejects(readWhole(path, WHOSE), damaged(/its end is missing/));
     await write(path, lines, "");
@@ -72,7 +64,7 @@ Deno.test("a file that was cut anywhere is refused, and nothing is begun with it
 
 Deno.test("a file of which a line was changed, taken, added or put elsewhere is refused", () =>
   inFile(async (path) => {
-    const lines = await linesIn(path);
+    const lines = linesOf(await textIn(path));
     const at = lines.findIndex((line) => line.startsWith('["charge"'));
     const dearer = lines[at]!.replace('"5"', '"6"');
     assert.notEqual(dearer, lines[at]);
@@ -104,7 +96,7 @@ Deno.test("another provider's file is refused, and so is one of another chain, e
       const refused = { code: "invalid_input", message };
       await assert.rejects(readWhole(path, { ...WHOSE, ...change }), refused);
     }
-    const [header, ...lines] = await linesIn(path);
+    const [header, ...lines] = linesOf(await textIn(path));
     await write(path, [header!.replace('"version":1', '"version":2'), ...lines]);
     await assert.rejects(readWhole(path, WHOSE), { message: /written by another release/ });
     await write(path, ["hello"]);

@@ -13,7 +13,6 @@ import { laneOfState, type State, stateOfLane } from "../lane_state.ts";
 import type { RunFacts } from "../ledger.ts";
 import type { PurchaseRow } from "../purchase_rows.ts";
 import { withCount } from "../used_up.ts";
-import type { TotalsJson } from "./totals.ts";
 
 export const FORMAT = "ledger export";
 export const FORMAT_VERSION = 1;
@@ -102,9 +101,6 @@ export type AnswerLine = readonly ["answer", {
 export type GoneLine = readonly ["gone", charges: number, amount: string];
 
 export type Line = LaneLine | ChargeLine | PurchaseLine | AnswerLine | GoneLine;
-
-/** The last line. */
-export type EndLine = readonly ["end", { readonly totals: TotalsJson; readonly sha256: string }];
 
 /** @throws Error for a lane on which something is held */
 export function laneLine(lane: Lane): LaneLine {

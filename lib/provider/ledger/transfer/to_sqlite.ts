@@ -178,7 +178,7 @@ export class SqliteTarget implements LedgerTarget {
       .run(lane.payer, lane.lane, stateText(lane, new Map()));
   }
 
-  /** A run from its reservation to its charge: by the first it is known which deployment's it is. */
+  /** A run from its reservation, which says which deployment's it is, to its charge. */
   #putCharge([, reservation, at, index, counter, price, cid, outcome, run]: ChargeLine): void {
     const { payer, lane } = this.#lanes[index]!;
     const id = { payer, lane, reservation };

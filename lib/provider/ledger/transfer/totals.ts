@@ -39,6 +39,9 @@ export interface TotalsJson {
   readonly digests: Readonly<Record<Kind, string>>;
 }
 
+/** The last line of a file. */
+export type EndLine = readonly ["end", { readonly totals: TotalsJson; readonly sha256: string }];
+
 const MODULUS = 1n << 256n;
 
 export class Totals {
