@@ -9,6 +9,7 @@ import { commandUnderTest } from "./command_line.ts";
 import { freePort } from "./free_port.ts";
 import { changeConfig } from "./home.ts";
 import { type LocalWorld, startServe } from "./local_world.ts";
+import { USER } from "./postgres/cluster.ts";
 import { type Pair, startPair } from "./postgres/pair.ts";
 import { findPostgres } from "./postgres/server.ts";
 import { proxyVersion, startProxy } from "./proxies.ts";
@@ -48,7 +49,8 @@ export async function startLocalFleet(
     throw new Error("a fleet needs PostgreSQL and HAProxy: deno task setup:tests installs both");
   }
   await using stack = new AsyncDisposableStack();
-  const pair = stack.use(await startPair(bin));
+  const pair = stack.use(await startPair(bin, { fsync: true }));
+  await pair.primary.query(`GRANT pg_monitor TO ${USER}`);
   const database = pair.uri(await pair.freshDatabase());
   tell(`postgres   primary 127.0.0.1:${pair.primary.port}, standby :${pair.standby.port}`);
   const nodes: RunningNode[] = [];

@@ -134,7 +134,7 @@ Deno.test({
     const bare = await look(SERVER!.uri(await SERVER!.freshDatabase()));
     const schema = bare.all.find(({ part }) => part === "fleet schema")!;
     assert.equal(schema.state, "bad");
-    assert.match(schema.detail, /^at step 0 of \d: ledger, leader, records is lacking$/);
+    assert.match(schema.detail, /^at step 0 of \d: without ledger, leader, records, moving/);
     const away = await look("postgres://nino@127.0.0.1:1/books");
     assert.equal(away.seen, null);
     assert.deepEqual(away.all.map(({ state, error }) => [state, error!.code]), [

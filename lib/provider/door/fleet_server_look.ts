@@ -42,7 +42,7 @@ export function judgeSchema({ schema }: Survey): Look {
     };
   }
   const missing = MIGRATIONS.slice(schema).map(({ name }) => name).join(", ");
-  throw unfit(`at step ${schema} of ${SCHEMA_VERSION}: ${missing} is lacking`, [
+  throw unfit(`at step ${schema} of ${SCHEMA_VERSION}: without ${missing}`, [
     "khachapuri ledger migrate: it only adds, nodes that run go on",
   ]);
 }
