@@ -11,6 +11,7 @@ import { LANES } from "./schema/lanes.ts";
 import { LEADERSHIP } from "./schema/leadership.ts";
 import { LEDGER_TABLES } from "./schema/ledger_tables.ts";
 import { OUTBOX } from "./schema/outbox.ts";
+import { PRUNING } from "./schema/pruning.ts";
 import { PURCHASES } from "./schema/purchases.ts";
 import { RUNS } from "./schema/runs.ts";
 import { SESSIONS } from "./schema/sessions.ts";
@@ -27,7 +28,7 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { name: "ledger", statements: [LEDGER_TABLES, TURN, LANES, SESSIONS, ANSWERS].join("\n") },
   { name: "leader", statements: [LEADERSHIP, OUTBOX, SETTINGS, PURCHASES].join("\n") },
-  { name: "records", statements: [SHARED, RUNS].join("\n") },
+  { name: "records", statements: [SHARED, RUNS, PRUNING].join("\n") },
   { name: "moving", statements: IMPORTS },
 ];
 

@@ -26,6 +26,13 @@ const ANSWERS_AT_ONCE = 8;
 /** A session's reservations begin at its number times this. */
 const SESSION_STEP = 2 ** 32;
 
+/** Before the ledger came here, and since. */
+const GONE = `
+  SELECT (g.charges + coalesce((i.gone->>'charges')::int8, 0))::float8 AS charges,
+    (g.amount + coalesce((i.gone->>'amount')::numeric, 0))::text AS amount
+  FROM journal_gone g LEFT JOIN imports i ON true
+`;
+
 /**
  * Gives back what is held by nodes that are gone; none comes back after that.
  * @throws KhachapuriError `access_denied` while a node lives
@@ -99,10 +106,8 @@ export class PostgresSource implements LedgerSource {
     yield* this.#charges(places);
     yield* this.#purchases();
     yield* this.#answers();
-    const [gone] = await this.#ask<{ gone: { charges: number; amount: string } | null }>(
-      "SELECT gone FROM imports",
-    );
-    if (gone?.gone) yield ["gone", gone.gone.charges, gone.gone.amount];
+    const [gone] = await this.#ask<{ charges: number; amount: string }>(GONE);
+    if (gone!.charges > 0) yield ["gone", gone!.charges, gone!.amount];
     const after = await this.next();
     if (after.reservation !== before.reservation) throw alive([]);
   }

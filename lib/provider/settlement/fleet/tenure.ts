@@ -10,6 +10,7 @@ import type { Database } from "../../fleet/database.ts";
 import type { Term } from "../../fleet/leadership.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import type { OperatorLimits } from "../../ledger/operator_room.ts";
+import { JournalPruning } from "../../ledger/postgres/journal_pruning.ts";
 import { ChainNews } from "../chain_news.ts";
 import type { ChargedElsewhere } from "../charged_elsewhere.ts";
 import { parseEscrowLogs, settlementsIn } from "../escrow_events.ts";
@@ -114,6 +115,12 @@ export async function openTenure(options: TenureOptions, term: Term): Promise<Te
     onResume: (block) => recordResume(recording, block),
   });
   news.from(follower);
+  const pruning = new JournalPruning({
+    database,
+    rowsMost: options.provider.ledger.rows,
+    now,
+    onTrouble: (error) => log.warn("the journal was not tended", { error }),
+  });
   exact?.start();
   return {
     ...{ operator, settlement, desk, follower },
@@ -124,6 +131,7 @@ export async function openTenure(options: TenureOptions, term: Term): Promise<Te
     async close() {
       isWaiting.abort();
       await Promise.all([exact?.close(), settlement.retire(), desk.close(), follower.stop()]);
+      await pruning.close();
       await operator.close();
     },
   };
