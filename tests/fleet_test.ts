@@ -2,9 +2,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readConsumed } from "../lib/chain/escrow.ts";
+import { formatCid } from "../lib/cid.ts";
+import { writeCar } from "../lib/ipfs/car.ts";
+import { importFile } from "../lib/ipfs/dag.ts";
 import { deploymentLane } from "../lib/permit.ts";
 import { receiptFromJson, recoverReceiptSigner } from "../lib/receipt.ts";
+import { sealSpec } from "../lib/spec/envelope.ts";
+import { pushAuthorization, signPush } from "../lib/spec/push.ts";
 import type { UnsignedSpec } from "../lib/spec/schema.ts";
+import { signSpec } from "../lib/spec/signature.ts";
 import { signStop } from "../lib/spec/stop.ts";
 import { PRICE } from "../worlds/chain/escrow_chain.ts";
 import { untilMined } from "../worlds/chain/blocks.ts";
@@ -12,6 +18,7 @@ import { type Fleet, type FleetMember, startFleet } from "../worlds/fleet.ts";
 import { freshDatabase, startFleetServer } from "../worlds/fleet_database.ts";
 import { assertBooks } from "../worlds/fleet_ledger.ts";
 import { runIn } from "../worlds/home.ts";
+import { packFiles } from "../worlds/market.ts";
 import { proxyVersion } from "../worlds/proxies.ts";
 import { until } from "./abuse/server_stage.ts";
 
@@ -52,6 +59,28 @@ async function leaderOf({ database, nodes }: Fleet): Promise<FleetMember | undef
     `SELECT s.node FROM leader l JOIN sessions s ON s.id = l.session WHERE l.until >= now()`,
   );
   return nodes.find(({ name }) => name === row?.node);
+}
+
+/** What an owner has kept at a node. @returns its root */
+async function push({ market }: Fleet, { url }: FleetMember, bytes: Uint8Array): Promise<string> {
+  const dag = importFile(bytes);
+  const car = writeCar(dag);
+  const signed = await signPush(market.accounts.owner, {
+    root: formatCid(dag.root),
+    bytes: BigInt(car.length),
+    chainId: market.chain.chainId,
+    escrow: market.escrow,
+    provider: market.accounts.provider.address,
+    expires: BigInt(Math.floor(Date.now() / 1_000)) + 100n,
+    nonce: `0x${crypto.getRandomValues(new Uint8Array(32)).toHex()}`,
+  });
+  const headers = {
+    authorization: pushAuthorization(signed),
+    "content-type": "application/vnd.ipld.car",
+  };
+  const response = await fetch(`${url}/ipfs`, { method: "POST", headers, body: car });
+  assert.equal(response.status, 201, await response.text());
+  return formatCid(dag.root);
 }
 
 Deno.test({
@@ -124,6 +153,26 @@ Deno.test({
       for (const node of nodes) {
         const refused = await call(node, stopped);
         assert.deepEqual([refused.status, (await refused.json()).error], [410, "stopped"]);
+      }
+    });
+
+    await t.step("what its owner pushed to one node all nodes run, and give out", async () => {
+      const zip = await packFiles({ main: "#!/bin/sh\nprintf 'pushed '; cat\n" });
+      const program = await push(fleet, n1, zip);
+      const fields = { program: { cid: program, entrypoint: "./main", args: [] } };
+      const pushed = await market.spec({ files: {}, fields });
+      const signed = await signSpec(pushed, owner);
+      const deployed = await push(fleet, n1, await sealSpec(signed, [market.recipient]));
+      const raw = (node: FleetMember) => fetch(`${node.url}/ipfs/${program}?format=raw`);
+      assert.equal((await raw(n2)).status, 404, "no deployment uses it yet");
+      assert.equal(await (await call(n1, deployed)).text(), "pushed you");
+      for (const node of nodes) {
+        const block = await raw(node);
+        assert.equal(block.status, 200, `${node.name} gives it out`);
+        assert.deepEqual(await block.bytes(), zip);
+      }
+      for (const node of nodes) {
+        assert.equal(await (await call(node, deployed)).text(), "pushed you", node.name);
       }
     });
 

@@ -87,6 +87,8 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/fleet/schema/ledger_tables.ts": "SQL, which migrations_test.ts has carried out",
   "lib/provider/fleet/schema/outbox.ts":
     "SQL, which postgres_outbox_store_test.ts and wish_desk_test.ts have carried out",
+  "lib/provider/content/peer_blocks.ts":
+    "tests/fleet_test.ts reads what another node has, peer_door_test.ts answers for whom",
   "lib/provider/fleet/schema/pruning.ts": "SQL, which journal_pruning_test.ts has carried out",
   "lib/provider/fleet/schema/purchases.ts": "SQL, which purchase_book_test.ts has carried out",
   "lib/provider/fleet/schema/sessions.ts": "SQL, which sessions_test.ts has carried out",

@@ -5,8 +5,8 @@
  * by gateways and never by a third node, so that none goes in circles. What is asked for is not
  * asked of owners or denials: the peer decides that, as it would of a gateway's answer.
  */
-import { getAddress, isAddress } from "viem";
-import { type CID, formatCid, parseCid } from "../../cid.ts";
+import { type Address, getAddress, isAddress } from "viem";
+import { type CID, type CidText, formatCid, parseCid } from "../../cid.ts";
 import type { Clock } from "../../clock.ts";
 import { asKhachapuriError, KhachapuriError } from "../../errors.ts";
 import type { BlockReader } from "../../ipfs/block_reader.ts";
@@ -20,6 +20,7 @@ import type { Answer, HttpRequest } from "../http/request.ts";
 import { ContentGateway } from "./gateway.ts";
 import { CONTENT_PREFIX, readContentRequest } from "./gateway_request.ts";
 import type { Copy, Ingest } from "./ingest.ts";
+import { READER_FIELD } from "./peer_blocks.ts";
 import type { PeerPass } from "./peer_pass.ts";
 
 /** Where a node is offered what another keeps. */
@@ -29,6 +30,10 @@ export interface PeerDoorParts {
   pass: Pick<PeerPass, "nodeOf">;
   /** All that is here. */
   blocks: BlockReader;
+  /** What of it may be given to anybody. */
+  given: BlockReader;
+  /** What an owner has kept of a root; null: it has not, here. */
+  ofOwner(owner: Address, root: CidText): BlockReader | null;
   /** Whether this node has gateways asked for it. */
   isHomeOf(cid: CID): boolean;
   /** Has the file here as its home has it; null: there are no gateways. */
@@ -40,12 +45,15 @@ export interface PeerDoorParts {
 export class PeerDoor {
   readonly #answers = new NetworkCounts(PEER_ANSWERS_MAX);
   readonly #gateway: ContentGateway;
+  /** For whom a peer answers. */
+  readonly #given: ContentGateway;
 
   constructor(private readonly parts: PeerDoorParts) {
-    const { blocks, clock } = parts;
+    const { blocks, given, clock } = parts;
     // Its senders are nodes.
     const places = { take: (node: string) => this.#take(node) };
     this.#gateway = new ContentGateway({ blocks, places, clock });
+    this.#given = new ContentGateway({ blocks: given, places, clock });
   }
 
   /** Answers whatever comes; never throws. */
@@ -70,12 +78,21 @@ export class PeerDoor {
       throw new KhachapuriError("not_found", "nodes ask one another for content, and nothing else");
     }
     const own = { method, path, query, fields, sender: { address: node, scheme: null } };
+    const reader = fields.get(READER_FIELD);
+    if (reader !== null) return await this.#given.answer(own, this.#keptFor(reader));
     const bytesMax = fields.get(FETCH_FIELD);
     if (bytesMax === null) return await this.#gateway.answer(own);
     await this.#bring(node, readContentRequest(request).root, Number(bytesMax));
     return await this.#gateway.answer(own).catch((error) => {
       throw asNotBrought(error);
     });
+  }
+
+  /** @param reader whom the peer answers @returns null: it gets what anybody does */
+  #keptFor(reader: string): BlockReader | null {
+    const [owner = "", root = ""] = reader.split(" ");
+    if (!isAddress(owner)) return null;
+    return this.parts.ofOwner(getAddress(owner), formatCid(parseCid(root)));
   }
 
   /**

@@ -11,6 +11,7 @@ import { FETCH_FIELD } from "../../ipfs/peers.ts";
 import { PEER_ANSWERS_MAX } from "../../limits_of_content.ts";
 import type { Copy } from "./ingest.ts";
 import { copyPath, PeerDoor, type PeerDoorParts } from "./peer_door.ts";
+import { ANYBODY, ownerReader, READER_FIELD } from "./peer_blocks.ts";
 import { PeerPass } from "./peer_pass.ts";
 
 const KEY: Hex = `0x${"01".repeat(32)}`;
@@ -23,18 +24,24 @@ const BYTES_MAX = 64 * 1024;
 
 interface DoorOptions {
   dag?: Dag | null;
+  /** What of it anybody gets. */
+  given?: Dag | null;
   isHome?: boolean;
   bring?: PeerDoorParts["bring"];
   takeCopy?: PeerDoorParts["ingest"]["takeCopy"];
 }
 
 /** A door behind which is what a test says, asked by n2 unless it says otherwise. */
-function openDoor({ dag = FILE, isHome = true, bring = null, takeCopy }: DoorOptions = {}) {
+function openDoor(
+  { dag = FILE, given = null, isHome = true, bring = null, takeCopy }: DoorOptions = {},
+) {
   const kept = new KeptBlocks(dag?.blocks);
   const clock = manualClock();
   const door = new PeerDoor({
     pass: PASS,
     blocks: kept,
+    given: new KeptBlocks(given?.blocks),
+    ofOwner: (owner) => owner === OWNER ? kept : null,
     isHomeOf: () => isHome,
     bring,
     ingest: { takeCopy: takeCopy ?? (() => Promise.resolve(true)) },
@@ -56,6 +63,21 @@ function openDoor({ dag = FILE, isHome = true, bring = null, takeCopy }: DoorOpt
 const carOf = (cid: CID) => `/ipfs/${formatCid(cid)}?format=car&dag-scope=entity`;
 const TO_FETCH = { headers: { [FETCH_FIELD]: String(BYTES_MAX) } };
 const IF_THERE = { headers: { "cache-control": "only-if-cached" } };
+
+Deno.test("a peer that answers somebody gets what that one may have, and no more", async () => {
+  const block = `/ipfs/${formatCid(FILE.root)}?format=raw`;
+  const statusFor = async (door: ReturnType<typeof openDoor>, reader: string) =>
+    (await door.ask(block, { headers: { [READER_FIELD]: reader } })).status;
+  const door = openDoor();
+  const mine = ownerReader(OWNER, formatCid(FILE.root));
+  const others = ownerReader(`0x${"12".repeat(20)}`, formatCid(FILE.root));
+  assert.equal((await door.ask(block)).status, 200, "the peer itself");
+  assert.equal(await statusFor(door, ANYBODY), 404);
+  assert.equal(await statusFor(door, others), 404);
+  assert.equal(await statusFor(door, mine), 200);
+  const open = openDoor({ given: FILE });
+  for (const reader of [ANYBODY, others, mine]) assert.equal(await statusFor(open, reader), 200);
+});
 
 Deno.test("a peer has what is here, as blocks and as CARs, and hears what is not", async () => {
   const { ask, codeOf } = openDoor();

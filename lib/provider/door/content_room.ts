@@ -6,6 +6,7 @@ import { systemClock } from "../../clock.ts";
 import type { Copies } from "../content/copies.ts";
 import { Ingest } from "../content/ingest.ts";
 import { Kept } from "../content/kept.ts";
+import { ownerReader, PeerBlocks } from "../content/peer_blocks.ts";
 import { Parts } from "../content/parts.ts";
 import { Retention } from "../content/retention.ts";
 import { bytesFor, Room } from "../content/room.ts";
@@ -70,7 +71,9 @@ export async function openContent(
     ingest: push ? ingest : null,
     fleet,
     takeCopy: (...copied: Parameters<Ingest["takeCopy"]>) => ingest.takeCopy(...copied),
-    ofOwner: (owner: Address, root: CidText) => kept.ofOwner(owner, root),
+    ofOwner: (owner: Address, root: CidText) =>
+      kept.ofOwner(owner, root) ??
+        (fleet && new PeerBlocks(fleet.peers, ownerReader(owner, root))),
     dryRuns: dryRunLimits(now),
     pushes: pushLimits(now),
     allowed,

@@ -61,7 +61,7 @@ export function copiesIn(
 }
 
 export interface PeerDoorGround {
-  content: { kept: BlockReader; takeCopy: Ingest["takeCopy"] };
+  content: { kept: BlockReader & Pick<Kept, "used" | "ofOwner">; takeCopy: Ingest["takeCopy"] };
   cached: { useful: BlockReader; unjudged: BlockReader & Pick<CachedBlocks, "settled"> };
   fetcher: Pick<Fetcher, "bring">;
   hasGateways: boolean;
@@ -81,6 +81,8 @@ export async function openPeerDoor(
   const door = new PeerDoor({
     pass,
     blocks: readersInTurn([content.kept, cached.useful, cached.unjudged]),
+    given: readersInTurn([content.kept.used, cached.useful]),
+    ofOwner: (owner, root) => content.kept.ofOwner(owner, root),
     isHomeOf: (cid) => peers.isHomeOf(cid),
     bring: hasGateways ? bringer(fetcher, cached.unjudged) : null,
     ingest: content,

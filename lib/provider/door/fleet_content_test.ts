@@ -242,7 +242,10 @@ Deno.test("what was brought is given once its blocks stand in the index", async 
   const ground = { provider: { fleet: config }, ground: { keys: { account: KEY } }, now };
   const fleet = joinFleet({ ...ground, nodes: () => [{ name: "n1", url: "" }] })!;
   const door = await openPeerDoor(fleet, {
-    content: { kept: nobody, takeCopy: () => Promise.resolve(false) },
+    content: {
+      kept: { ...nobody, used: nobody, ofOwner: () => null },
+      takeCopy: () => Promise.resolve(false),
+    },
     cached: {
       useful: nobody,
       unjudged: {

@@ -10,6 +10,7 @@ import { type BlockReader, readersInTurn } from "../../ipfs/block_reader.ts";
 import type { ProviderConfig } from "../../config.ts";
 import { ContentGateway } from "../content/gateway.ts";
 import { GatewayPlaces } from "../content/gateway_places.ts";
+import { ANYBODY, PeerBlocks } from "../content/peer_blocks.ts";
 import type { Welcome } from "../denial/welcome.ts";
 import type { CurrentOffer } from "../deployment/current_offer.ts";
 import { Deployments } from "../deployment/deployments.ts";
@@ -108,7 +109,9 @@ export async function openWorkplaces(
     deployments.forgetAbsence(root);
     programs.forgetAbsence(root);
   });
-  const gateway = provider.ipfs.public ? openGateway([content.kept.used, useful]) : null;
+  const elsewhere = content.fleet ? [new PeerBlocks(content.fleet.peers, ANYBODY)] : [];
+  const given = [content.kept.used, useful, ...elsewhere];
+  const gateway = provider.ipfs.public ? openGateway(given) : null;
   const webDomain = new URL(provider.webDomain);
   const runtimes = lookOnce(() => findRuntimes(host, memoryMb), log);
   const parts = { deployments, sandboxes, runtimes, place: AT_A_PROVIDER, webDomain };
