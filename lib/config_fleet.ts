@@ -12,15 +12,17 @@ import { httpUrlShape, placeShape } from "./shape.ts";
 /** A host that stands for all addresses of a machine, and a port that the system chooses. */
 const NOWHERE_TO_REACH = /^(?:0\.0\.0\.0|\[::\]|\[::0\]):|:0+$/;
 
+/** Whether a node may be called that. */
+export function isNodeName(text: string): boolean {
+  return /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/.test(text);
+}
+
 export const fleetShape = v.exactOptional(v.pipe(
   v.strictObject({
     /** This node's name: its own for good, as which content it is the home of goes by it. */
     node: v.pipe(
       v.string(),
-      v.regex(
-        /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/,
-        'not letters a to z, digits and "-", 32 of them at most',
-      ),
+      v.check(isNodeName, 'not letters a to z, digits and "-", 32 of them at most'),
     ),
     /** host:port where the other nodes ask this one; nobody else has a use for it. */
     listen: placeShape,

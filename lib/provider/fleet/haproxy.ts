@@ -4,6 +4,7 @@
  * twice its share. A call is paid, so it is sent again in one case alone: when none of it was sent.
  */
 import { createHash } from "node:crypto";
+import { isNodeName } from "../../config_fleet.ts";
 import { KhachapuriError } from "../../errors.ts";
 import {
   CONNECTIONS_MAX,
@@ -16,7 +17,7 @@ import {
 import { TAKER_PATIENCE_MS } from "../../limits_of_callers.ts";
 import { SLOT_WAIT_MS } from "../../limits_of_slots.ts";
 
-export interface FleetNode {
+export interface HaproxyServer {
   /** Of it follows its place on the ring, which it keeps whoever comes and goes beside it. */
   readonly name: string;
   /** host:port where it listens, in the clear; an IPv6 address in brackets. */
@@ -34,7 +35,6 @@ export interface HaproxyOptions {
 
 const PORT = /:0*([1-9][0-9]{0,4})$/;
 const HOST = /^(?:[0-9A-Za-z](?:[0-9A-Za-z.-]*[0-9A-Za-z])?|\[[0-9A-Fa-f:.]+\])$/;
-const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 /** What HAProxy reads as one word, whatever stands in it. */
 const PATH = /^\/[^\s"'\\#$]*$/;
 
@@ -51,7 +51,7 @@ const HEAD_ROOM_BYTES = 16 * 1024;
  * Reads `NAME=HOST:PORT`.
  * @throws KhachapuriError `invalid_input`
  */
-export function parseNode(text: string): FleetNode {
+export function parseNode(text: string): HaproxyServer {
   const [, name = "", address = ""] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
   const node = { name, address };
   assertNode(node);
@@ -63,7 +63,7 @@ export function parseNode(text: string): FleetNode {
  * @throws KhachapuriError `invalid_input` for no node, for what HAProxy would read as something
  * else, and for what two nodes have
  */
-export function haproxyConfig(nodes: readonly FleetNode[], options: HaproxyOptions): string {
+export function haproxyConfig(nodes: readonly HaproxyServer[], options: HaproxyOptions): string {
   const { webDomain, certificate, listen } = options;
   const domain = new URL(webDomain).hostname;
   assertFit(HOST.test(domain), `the domain of ${webDomain} is no host`);
@@ -180,13 +180,14 @@ function callers(domain: string, nodes: number): string {
   http-request set-header Forwarded "for=\\"[%[src]]\\";proto=%[ssl_fc,iif(https,http)]" \
 if { src -m sub : }
 
-  # Whose call it is: of the first label below the domain, of the path's first segment, or of a
-  # domain of its own.
+  # Whose call it is: of the first label below the domain, of the path's first segment, behind
+  # /ipfs/ of the second, or of a domain of its own.
   acl is_below ${name} -m end .${domain}
   acl is_path ${name} -m str ${domain}
   acl is_path ${name} -m reg '^[0-9.]*$|^\\['
   http-request set-var(txn.cid) ${name},field(1,.) if is_below
   http-request set-var(txn.cid) path,field(2,/) if is_path
+  http-request set-var(txn.cid) path,field(3,/) if is_path { path_beg /ipfs/ }
   http-request set-var(txn.cid) ${name} unless is_below || is_path
 
   # Few calls are no reason to start a program on a second node.
@@ -195,7 +196,7 @@ if { src -m sub : }
 `;
 }
 
-function backends(domain: string, nodes: readonly FleetNode[]): string {
+function backends(domain: string, nodes: readonly HaproxyServer[]): string {
   return `\
 backend nodes
 ${CHOICE}  option httpchk
@@ -221,7 +222,7 @@ pool-max-conn ${IDLE_AT_NODE}
 `;
 
 /** HAProxy places a node on the ring by its id. */
-function servers(nodes: readonly FleetNode[], moreOf: (node: FleetNode) => string): string {
+function servers(nodes: readonly HaproxyServer[], moreOf: (node: HaproxyServer) => string): string {
   const taken = new Set<number>();
   return nodes.map((node) => {
     const { name, address } = node;
@@ -234,8 +235,8 @@ function servers(nodes: readonly FleetNode[], moreOf: (node: FleetNode) => strin
 
 const seconds = (ms: number) => `${Math.ceil(ms / 1_000)}s`;
 
-function assertNode({ name, address }: FleetNode): void {
-  assertFit(NAME.test(name), `"${name}" is no name of a node: a-z, 0-9 and -, 63 at most`);
+function assertNode({ name, address }: HaproxyServer): void {
+  assertFit(isNodeName(name), `"${name}" is no name of a node: a-z, 0-9 and -, 32 at most`);
   assertFit(isPlace(address), `the node ${name} is at no host:port: "${address}"`);
 }
 

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { certificateFiles } from "../../../worlds/certificate.ts";
 import { inFolder } from "../../../worlds/home.ts";
 import { proxyVersion } from "../../../worlds/proxies.ts";
-import { type FleetNode, haproxyConfig, type HaproxyOptions, parseNode } from "./haproxy.ts";
+import { haproxyConfig, type HaproxyOptions, type HaproxyServer, parseNode } from "./haproxy.ts";
 
 const PLAIN = { webDomain: "https://paolo.example/", certificate: null };
 
-const nodesNamed = (...names: string[]): FleetNode[] =>
+const nodesNamed = (...names: string[]): HaproxyServer[] =>
   names.map((name, at) => ({ name, address: `10.0.0.${at + 1}:8402` }));
 
 /** The ids of nodes, by their names. */
@@ -32,7 +32,7 @@ Deno.test("what HAProxy would read as something else is refused, wherever it sta
   for (
     const text of [
       ...["", "n1", "=10.0.0.1:8402", "n1=", "n1=10.0.0.1", "n1=10.0.0.1:0", "n1=10.0.0.1:65536"],
-      ...["N1=a:1", "n_1=a:1", "-n=a:1", "n-=a:1", "n 1=a:1", "n\n1=a:1", `${"n".repeat(64)}=a:1`],
+      ...["N1=a:1", "n_1=a:1", "-n=a:1", "n-=a:1", "n 1=a:1", "n\n1=a:1", `${"n".repeat(33)}=a:1`],
       ...["n1=a b:1", "n1=a:1 backup", "n1=a:1\n  server x y:1", "n1=a'b:1", 'n1=a"b:1', "n1=$A:1"],
       ...["n1=:1", "n1=[::1:1", "n1=::1:1", "n1=unix@/x:1", "n1=a#b:1", "n1=a\\b:1", "n1=a=b:1"],
     ]
@@ -56,7 +56,7 @@ Deno.test("what HAProxy would read as something else is refused, wherever it sta
 });
 
 Deno.test("no two nodes have a name or an address, and one there is at least", () => {
-  const [one, two] = nodesNamed("n1", "n2") as [FleetNode, FleetNode];
+  const [one, two] = nodesNamed("n1", "n2") as [HaproxyServer, HaproxyServer];
   for (const nodes of [[], [one, { ...two, name: "n1" }], [one, { ...one, name: "n3" }]]) {
     assert.throws(() => haproxyConfig(nodes, PLAIN), { code: "invalid_input" });
   }
