@@ -66,7 +66,9 @@ async function keepFleet(stop: AbortSignal): Promise<void> {
     tell,
   });
   await register(world);
-  await using fleet = await startLocalFleet(world, { log: "inherit", tell: print });
+  // A terminal's Ctrl-C ends the nodes, too.
+  const tellOfNodes = (line: string) => stop.aborted || print(line);
+  await using fleet = await startLocalFleet(world, { log: "inherit", tell: tellOfNodes });
   await openAllowances(world);
   const flags = ["--provider", NAME, "--accept-terms"];
   const { cid } = await world.ask<{ cid: string }>("developer", "deploy", HELLO, ...flags);

@@ -32,7 +32,7 @@ export interface LocalFleetOptions {
   /** Where the nodes' logs go. */
   log?: "inherit" | "null";
   /** Lines about what is made, and what ends. */
-  tell?: (line: string) => void;
+  tell?: (line: string) => unknown;
 }
 
 const NAMES = ["n1", "n2", "n3"] as const;
@@ -80,12 +80,12 @@ class RunningNode implements LocalNode, AsyncDisposable {
     return this.#child!.pid;
   }
 
-  async start(log: "inherit" | "null", tell: (line: string) => void): Promise<void> {
+  async start(log: "inherit" | "null", tell: (line: string) => unknown): Promise<void> {
     this.#child = await startServe(commandUnderTest(), this.home, log);
     this.#kept = this.#keep(log, tell);
   }
 
-  async #keep(log: "inherit" | "null", tell: (line: string) => void): Promise<void> {
+  async #keep(log: "inherit" | "null", tell: (line: string) => unknown): Promise<void> {
     for (;;) {
       const { code, signal } = await this.#child!.status;
       if (this.#isOver) return;
