@@ -14,6 +14,8 @@ import { signSpec } from "../lib/spec/signature.ts";
 import { signStop } from "../lib/spec/stop.ts";
 import { PRICE } from "../worlds/chain/escrow_chain.ts";
 import { untilMined } from "../worlds/chain/blocks.ts";
+import { balanceOf, exactHeader, exactIn, signExact } from "../worlds/exact_payer.ts";
+import { EXACT_PRICE } from "../worlds/exact_market.ts";
 import { type Fleet, type FleetMember, startFleet } from "../worlds/fleet.ts";
 import { freshDatabase, startFleetServer } from "../worlds/fleet_database.ts";
 import { assertBooks } from "../worlds/fleet_ledger.ts";
@@ -174,6 +176,27 @@ Deno.test({
       for (const node of nodes) {
         assert.equal(await (await call(node, deployed)).text(), "pushed you", node.name);
       }
+    });
+
+    await t.step("one call that a stranger pays for runs anywhere, and once", async () => {
+      const paid = await market.deploy({ ...HELLO, fields: { access: "payer" } });
+      const earned = () => balanceOf(market, provider.address);
+      const before = await earned();
+      for (const node of nodes) {
+        const asked = await call(node, paid);
+        await asked.body?.cancel();
+        const headers = exactHeader(await signExact(payer, exactIn(asked)));
+        await assertServed(node, paid, { headers });
+        for (const other of nodes) {
+          const again = await call(other, paid, { headers });
+          assert.equal(again.headers.get("idempotency-replayed"), "true", other.name);
+          assert.equal(await again.text(), "hello you");
+          const another = await call(other, paid, { headers, body: "another" });
+          assert.equal(another.status, 402, `${node.name}'s payment is good at ${other.name}`);
+          await another.body?.cancel();
+        }
+      }
+      assert.equal(await earned() - before, 3n * EXACT_PRICE);
     });
 
     await t.step("a ledger that moves is not taken over by a process of it", async () => {
