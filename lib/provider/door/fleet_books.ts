@@ -39,6 +39,9 @@ interface Heralds {
   left: ((cid: CidText) => void)[];
 }
 
+/** In the book folder. */
+const SESSION_FILE = "session";
+
 /** No money is on this disk that room would have to be kept for. */
 const NO_STORE: Books["store"] = {
   ballast: { isGivenUp: () => false, restore: () => true },
@@ -73,6 +76,8 @@ export async function openFleetBooks(
   if (!shared.isAsConfigured) warnOfOffer(site);
   const member: Membership = await Membership.begin({
     ...{ database, fleet, shared, log, now },
+    sessionPath: join(site.state.book, SESSION_FILE),
+    isAlone: site.succession === null,
   });
   stack.defer(() => member.end());
   const { payments, exact } = await openMoney(site, database, member, stack);

@@ -124,7 +124,10 @@ Deno.test("a pooler is told by what it keeps from the server, or whom it serves 
 Deno.test("a schema of a later release serves, one that lacks a step does not", () => {
   assert.match(told(judgeSchema, WELL), /^good: step/);
   assert.match(told(judgeSchema, surveyOf({}, { schema: 1_000 })), /^good: .*later release/);
-  assert.match(told(judgeSchema, surveyOf({}, { schema: 1 })), /^bad: at step 1 of \d+: without leader/);
+  assert.match(
+    told(judgeSchema, surveyOf({}, { schema: 1 })),
+    /^bad: at step 1 of \d+: without leader/,
+  );
 });
 
 Deno.test("a server that runs out of connections, or does not clean up, is told", () => {

@@ -5,6 +5,7 @@ import { asKhachapuriError } from "../../errors.ts";
 import { VERSION } from "../../version.ts";
 import type { SharedBooks } from "../deployment/shared_books.ts";
 import type { Database } from "../fleet/database.ts";
+import { readLastSession, writeLastSession } from "../fleet/last_session.ts";
 import type { Leadership } from "../fleet/leadership.ts";
 import { fromNodeFacts, type NodeState, toNodeFacts } from "../fleet/node_facts.ts";
 import { type LiveNode, type NodeFacts, Sessions } from "../fleet/sessions.ts";
@@ -26,6 +27,10 @@ export interface MembershipOptions extends Pick<Site, "log" | "now"> {
   database: Database;
   fleet: NonNullable<Site["provider"]["fleet"]>;
   shared: Pick<SharedBooks, "beat" | "seen">;
+  /** Where it is told which session this node has. */
+  sessionPath: string;
+  /** No other process of this node lives. */
+  isAlone: boolean;
 }
 
 export class Membership {
@@ -45,10 +50,12 @@ export class Membership {
   /** @throws KhachapuriError `database_unavailable` */
   static async begin(options: MembershipOptions): Promise<Membership> {
     const member = new Membership(options);
-    const { database, fleet, log } = options;
+    const { database, fleet, log, sessionPath, isAlone } = options;
     member.#sessions = await Sessions.begin({
       database,
       card: { node: fleet.node, url: nodeUrlOf(fleet), version: VERSION },
+      gone: isAlone ? await readLastSession(sessionPath) : null,
+      onBegun: (session) => member.#noteSession(session),
       beforeBeat: () => member.#beforeBeat(),
       facts: () => member.#facts(),
       onLost: () => member.#followed?.ledger.beginAnew(),
@@ -106,6 +113,13 @@ export class Membership {
     await this.#sessions.end().catch((thrown) => {
       const error = asKhachapuriError(thrown);
       this.options.log.warn("the others hear late that this node has gone", { error });
+    });
+  }
+
+  async #noteSession(session: number): Promise<void> {
+    if (this.#hasLeft) return;
+    await writeLastSession(this.options.sessionPath, session).catch((error) => {
+      this.options.log.debug("the session is not noted", { error });
     });
   }
 

@@ -3,12 +3,14 @@ import { freshDatabase, startFleetServer } from "../../../worlds/fleet_database.
 import { silentLog } from "../../log.ts";
 import type { Database } from "../fleet/database.ts";
 import type { NodeFacts } from "../fleet/sessions.ts";
-import { Membership } from "./membership.ts";
+import { Membership, type MembershipOptions } from "./membership.ts";
 
 const SERVER = await startFleetServer();
 
+type Own = Pick<MembershipOptions, "sessionPath" | "isAlone">;
+
 /** A node that has read up to 7. */
-async function join(database: Database, node: string, held = 0n) {
+async function join(database: Database, node: string, held = 0n, own: Partial<Own> = {}) {
   const told = { beats: 0, anew: 0 };
   const fleet = { node, listen: "127.0.0.1:1", url: `http://${node}.example` };
   const shared = {
@@ -16,7 +18,11 @@ async function join(database: Database, node: string, held = 0n) {
     beat: () => Promise.resolve(void told.beats++),
   };
   const now = () => 1_000;
-  const member = await Membership.begin({ database, fleet, shared, log: silentLog, now });
+  const { sessionPath = await Deno.makeTempFile(), isAlone = true } = own;
+  const member = await Membership.begin({
+    ...{ database, fleet, shared, log: silentLog, now },
+    ...{ sessionPath, isAlone },
+  });
   const heldHere = () => ({ heldUsdc: held, aheadCredits: 2, aheadUsdc: 3n });
   member.follow({
     ledger: { heldHere, beginAnew: () => void told.anew++ },
@@ -98,6 +104,31 @@ test("a node tells what it does, what it knows, and since when it leads", async 
     ...{ price: "8", isDraining: false, runs: 1, slots: 64, sandboxes: 3 },
   });
   await member.end();
+});
+
+test("a node that starts anew ends the session that a kill left, and no other", async (database) => {
+  const sessionPath = await Deno.makeTempFile();
+  const liveOf = async () => {
+    const rows = await database.ask<{ id: number }>("SELECT id FROM sessions WHERE NOT reaped");
+    return rows.map(({ id }) => id).sort();
+  };
+  const killed = await join(database, "n1", 0n, { sessionPath });
+  const other = await join(database, "n2");
+  const successor = await join(database, "n1", 0n, { sessionPath, isAlone: false });
+  const all = [killed, other, successor].map(({ member }) => member.session);
+  assert.deepEqual(await liveOf(), all, "the one whose place is taken ends its own runs");
+  const namesake = await join(database, "n3", 0n, { sessionPath });
+  assert.deepEqual(await liveOf(), [...all, namesake.member.session], "another node's");
+  const restarted = await join(database, "n1", 0n, { sessionPath });
+  assert.deepEqual(await liveOf(), [
+    ...all,
+    ...[namesake, restarted].map(({ member }) => member.session),
+  ]);
+  const again = await join(database, "n1", 0n, { sessionPath });
+  assert.ok(!(await liveOf()).includes(restarted.member.session), "its own");
+  for (const { member } of [killed, other, successor, namesake, restarted, again]) {
+    await member.end();
+  }
 });
 
 test("whom others gave up has another session, and its ledger begins anew", async (database) => {

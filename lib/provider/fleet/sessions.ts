@@ -24,6 +24,10 @@ export interface SessionsOptions {
   database: Database;
   card: NodeCard;
   facts(): NodeFacts;
+  /** That a process of this node had which lives no more; null: of none it is known. */
+  gone?: number | null;
+  /** It has this session from now on. */
+  onBegun?(session: number): Promise<void>;
   /** Done before each beat, which tells the facts as they are then; the beat waits for it. */
   beforeBeat?(): Promise<void>;
   /** Its session was given up by others, and a new one has begun. */
@@ -56,6 +60,7 @@ export class Sessions {
   static async begin(options: SessionsOptions): Promise<Sessions> {
     const sessions = new Sessions(options);
     await sessions.#begin();
+    await sessions.#endGone();
     await sessions.#lookAround();
     sessions.#arm();
     return sessions;
@@ -104,6 +109,17 @@ export class Sessions {
       [node, url, version, JSON.stringify(facts())],
     );
     this.#session = begun!.id;
+    await this.options.onBegun?.(this.#session);
+  }
+
+  /** Nobody waits for the time of a process that is gone; the next beat gives back what it held. */
+  async #endGone(): Promise<void> {
+    const { database, card: { node }, gone } = this.options;
+    if (!gone) return;
+    await database.ask(
+      "SELECT end_session_1(id) FROM sessions WHERE id = $1 AND node = $2 AND NOT reaped",
+      [gone, node],
+    );
   }
 
   #arm(): void {
