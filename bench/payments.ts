@@ -5,10 +5,19 @@
  */
 import { join } from "node:path";
 import { startEscrowChain } from "../worlds/chain/escrow_chain.ts";
-import { type Market, startMarket } from "../worlds/market.ts";
-import type { ServerOrder, ServerUrls } from "../worlds/payments_server.ts";
+import { startMarket } from "../worlds/market.ts";
+import {
+  addedMs,
+  type AllMeasured,
+  caller,
+  measure,
+  PAYMENT_OFF,
+  rateRatio,
+  type Target,
+} from "./call_rounds.ts";
 import { measureExact } from "./payments_exact.ts";
 import { LANES, measureGas } from "./payments_gas.ts";
+import { deployHello, PLENTY, SETTINGS, startServers } from "./payments_world.ts";
 import {
   atLeast,
   atMost,
@@ -21,69 +30,9 @@ import {
 
 const REQUESTS = [1, 10, 100];
 const CONCURRENCY = [1, 4, 16];
-const ROUNDS = 12;
-/** Of each round and server. */
-const ROUND_MS = 400;
 const FLOOR = "the disk alone";
 const ADDED_MS_MAX = { "owner pays": 0.6, "caller pays": 0.25 };
-/** Credits: more than the fastest machine can use up. */
-const PLENTY = 5_000_000n;
 const PAYER_LANE = `0x${"1a".repeat(32)}` as const;
-
-interface Target {
-  name: string;
-  once(): Promise<void>;
-}
-
-interface Measured {
-  /** ms of each request. */
-  latencies: number[];
-  /** Requests a second, of each round. */
-  rates: number[];
-}
-
-/** One after the other in short turns, so that noise meets all alike. */
-async function measure(targets: readonly Target[], concurrency: number) {
-  const results = new Map(targets.map(({ name }): [string, Measured] => [
-    name,
-    { latencies: [], rates: [] },
-  ]));
-  for (let round = -1; round < ROUNDS; round++) {
-    for (const target of targets) {
-      const { latencies, rate } = await load(target, concurrency);
-      if (round < 0) continue;
-      const result = results.get(target.name)!;
-      result.latencies.push(...latencies);
-      result.rates.push(rate);
-    }
-  }
-  return results;
-}
-
-async function load({ once }: Target, concurrency: number) {
-  const latencies: number[] = [];
-  const started = performance.now();
-  async function loop(): Promise<void> {
-    while (performance.now() - started < ROUND_MS) {
-      const sent = performance.now();
-      await once();
-      latencies.push(performance.now() - sent);
-    }
-  }
-  await Promise.all(Array.from({ length: concurrency }, loop));
-  return { latencies, rate: latencies.length / (performance.now() - started) * 1_000 };
-}
-
-function caller(name: string, url: string, headers: Record<string, string> = {}): Target {
-  return {
-    name,
-    async once() {
-      const response = await fetch(url, { headers });
-      const text = await response.text();
-      if (text !== "hello\n") throw new Error(`${response.status}: ${text}`);
-    },
-  };
-}
 
 /** One bare synced write: what no durable payment can go below on this disk, just then. */
 async function openFloor(dir: string): Promise<Target & { close(): void }> {
@@ -100,35 +49,6 @@ async function openFloor(dir: string): Promise<Target & { close(): void }> {
   };
 }
 
-/** What is to be called: a program that says hello, whose owner lets anybody call it. */
-async function deployHello(market: Market): Promise<string> {
-  return await market.deploy({
-    files: { main: "#!/bin/sh\necho hello\n" },
-    fields: {
-      limits: { timeoutMs: 5_000, memoryMb: 64, concurrency: 64, ownerCreditsPerMinute: 1_000_000 },
-    },
-  });
-}
-
-/** Settled in batches that never come, in books of their own, with a slot for every call. */
-const SETTINGS = {
-  stateDir: "bench",
-  settlement: { intervalSeconds: 360, amount: "1000000000000" },
-  sandbox: { concurrency: 1_000 },
-};
-
-async function startServers(ordered: ServerOrder): Promise<{ worker: Worker; urls: ServerUrls }> {
-  const worker = new Worker(new URL("../worlds/payments_server.ts", import.meta.url), {
-    type: "module",
-  });
-  const urls = await new Promise<ServerUrls>((resolve, reject) => {
-    worker.onmessage = ({ data }) => resolve(data);
-    worker.onerror = (event) => reject(new Error(event.message));
-    worker.postMessage(ordered);
-  });
-  return { worker, urls };
-}
-
 async function measureCalls(): Promise<Report> {
   await using market = await startMarket({ credits: PLENTY, settings: SETTINGS });
   await market.provider.stop();
@@ -137,12 +57,12 @@ async function measureCalls(): Promise<Report> {
   const { worker, urls } = await startServers({ home: market.home });
   const own = await market.pay(market.accounts.payer, { lane: PAYER_LANE, credits: PLENTY });
   const quick = [
-    caller("payment off", `${urls.free}/${cid}`),
+    caller(PAYMENT_OFF, `${urls.free}/${cid}`),
     caller("owner pays", `${urls.paid}/${cid}`),
     caller("caller pays", `${urls.paid}/${cid}`, own),
   ];
   const real = [
-    caller("payment off", `${urls.freeReal}/${cid}`),
+    caller(PAYMENT_OFF, `${urls.freeReal}/${cid}`),
     caller("owner pays", `${urls.paidReal}/${cid}`),
   ];
   const rows: Row[] = [];
@@ -172,19 +92,7 @@ async function measureCalls(): Promise<Report> {
   return { rows, must };
 }
 
-const p50 = (results: Map<string, Measured>, name: string) =>
-  quantile(results.get(name)!.latencies, 0.5);
-
-function addedMs(results: Map<string, Measured>, name: string): number {
-  return p50(results, name) - p50(results, "payment off");
-}
-
-function rateRatio(results: Map<string, Measured>, name: string): number {
-  const off = results.get("payment off")!.rates;
-  return quantile(results.get(name)!.rates.map((rate, round) => rate / off[round]!), 0.5);
-}
-
-function rowsOf(what: string, concurrency: number, results: Map<string, Measured>): Row[] {
+function rowsOf(what: string, concurrency: number, results: AllMeasured): Row[] {
   return [...results].map(([payment, { latencies, rates }]): Row => {
     const times = {
       what,

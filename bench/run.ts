@@ -10,6 +10,7 @@ const NAMES = [
   "storms",
   "sizes",
   "eviction",
+  "fleet",
   "hot",
   "attacks",
   "wire",
@@ -30,7 +31,7 @@ if (!NAMES.includes(name)) {
 if (["sandbox", "growth", "hot", "http"].includes(name)) {
   await requireAll(`bench ${name}`, PEERS);
 }
-if (["wire", "growth", "admission", "sizes"].includes(name)) {
+if (["wire", "growth", "admission", "sizes", "fleet"].includes(name)) {
   await requireAll(`bench ${name}`, WIRE_LOAD);
 }
 await import(new URL(`./${name.replace(" ", "_")}.ts`, import.meta.url).href);

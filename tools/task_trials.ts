@@ -47,6 +47,7 @@ export const TRIALS: readonly Trial[] = [
   { task: "bench", args: ["growth"], ...UNDER_WAY },
   { task: "bench", args: ["growth", "money"], ...UNDER_WAY },
   { task: "bench", args: ["attacks"], ...UNDER_WAY },
+  { task: "bench", args: ["fleet"], ...UNDER_WAY },
   { task: "bench", args: ["deploy"], ...UNDER_WAY },
   { task: "bench", args: ["hot"], ends: [2], prints: /--against=COMMIT/ },
   { task: "bench", args: ["wire"], ...UNDER_WAY },

@@ -83,6 +83,11 @@ export class PostgresServer implements AsyncDisposable {
     assert.ok(success, `${program}: ${new TextDecoder().decode(stderr)}`);
   }
 
+  /** Of the process that all others of it are children of, while it runs. */
+  get pid(): number {
+    return this.#process!.pid;
+  }
+
   /** On whatever data there is; resolves when it takes connections. */
   async start(): Promise<void> {
     const settings = {
