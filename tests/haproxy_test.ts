@@ -145,7 +145,7 @@ Deno.test({
     await using stack = new AsyncDisposableStack();
     const home = stack.use(await openProviderHome());
     home.chain.fake.allow(ACCOUNTS.owner.address, 1_000n, 100_000n);
-    const { cid } = await home.deploy("echo hello");
+    const { cid } = await home.deploy("echo hello", 1_000_000);
     const ports = [freePort(), freePort()];
     const start = (at: number, isSuccessor = false) =>
       startProvider(
@@ -182,7 +182,7 @@ Deno.test({
       await before.replaced;
     }
     await load.stop();
-    assert.deepEqual(load.errors, []);
+    assert.deepEqual(load.errors.slice(0, 3), []);
     assert.ok(load.answered() > 100, `${load.answered()} calls`);
   },
 });

@@ -227,12 +227,12 @@ async function testOnce({ curl, connect, times }: PlayedFleet): Promise<void> {
     assert.match(await line.hear("\n"), /^n[123]\n$/);
     const body = method === "GET" ? "\r\n" : "Content-Length: 1\r\n\r\nx";
     await line.say(`${method} ${path}/cut/again HTTP/1.1\r\nHost: ${DOMAIN}\r\n${body}`);
-    assert.match(await line.hear("\r\n\r\n"), /^$|^HTTP\/1\.1 502 /);
+    assert.match(await line.hear("\r\n\r\n"), /^HTTP\/1\.1 502 /);
   }
-  for (const call of ["GET /a/cut/get", "POST /a/cut/post", "GET /a/cut/again"]) {
-    assert.equal(times(call), 1, call);
-  }
-  assert.equal(times("POST /b/cut/again"), 1);
+  // On a connection that ends without a word curl sends by itself what it was used for before.
+  assert.match((await curl("/a", "/a/cut/curl", ...tell)).text, /^200[^]*502$/);
+  const cut = ["GET /a/cut/get", "POST /a/cut/post", "GET /a/cut/again", "POST /b/cut/again"];
+  for (const call of [...cut, "GET /a/cut/curl"]) assert.equal(times(call), 1, call);
 }
 
 async function testTunnel({ connect, times }: PlayedFleet): Promise<void> {

@@ -31,8 +31,8 @@ export interface ProviderHome extends AsyncDisposable {
   config(settings?: Record<string, unknown>): Config;
   /** Writes the same to `config.json`, for a provider of its own process. */
   write(settings?: Record<string, unknown>): Promise<void>;
-  /** Publishes a shell script and a deployment of it that the owner pays for. */
-  deploy(script: string): Promise<Published>;
+  /** Publishes a shell script and a deployment of it that the owner pays for, so many a minute. */
+  deploy(script: string, ownerCreditsPerMinute?: number): Promise<Published>;
 }
 
 export interface Published {
@@ -92,7 +92,7 @@ export async function openProviderHome(): Promise<ProviderHome> {
     config: (settings) => parseConfig(file(settings), dir),
     write: (settings) =>
       Deno.writeTextFile(join(dir, "config.json"), JSON.stringify(file(settings))),
-    deploy: (script) => deploy(gateway, recipient, script),
+    deploy: (script, perMinute) => deploy(gateway, recipient, script, perMinute),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -101,6 +101,7 @@ async function deploy(
   gateway: TestGateway,
   recipient: string,
   script: string,
+  ownerCreditsPerMinute?: number,
 ): Promise<Published> {
   const publish = async (bytes: Uint8Array) => {
     const { root, blocks } = importFile(bytes);
@@ -117,7 +118,8 @@ async function deploy(
     fields: { program },
   });
   const providers = spec.providers.map((entry) => ({ ...entry, terms: termsHash(TERMS) }));
-  const signed = await signSpec({ ...spec, providers }, owner);
+  const limits = { ...spec.limits, ...(ownerCreditsPerMinute ? { ownerCreditsPerMinute } : {}) };
+  const signed = await signSpec({ ...spec, providers, limits }, owner);
   return { cid: await publish(await sealSpec(signed, [recipient])), spec: signed };
 }
 

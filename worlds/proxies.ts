@@ -116,7 +116,7 @@ const HAPROXY_SERVICE: readonly [string, string][] = [
   ["  chroot /var/lib/haproxy\n  user haproxy\n  group haproxy\n", ""],
   ["  stats socket /run/haproxy/admin.sock mode 660 level admin expose-fd listeners\n", ""],
   // For which files would have to be allowed that a test may not have.
-  ["  maxconn 16384\n", "  maxconn 1000\n"],
+  ["  maxconn 32768\n", "  maxconn 1000\n"],
 ];
 
 function read({ upstreams }: ProxySite, alone: string, fleet: string): Promise<string> {

@@ -2,6 +2,10 @@
  * The configuration of the HAProxy (2.6 and later) before a fleet's nodes. A deployment's calls go
  * to one node, where it is warm; once there are many, to the next on the ring while that one has
  * twice its share. A call is paid, so it is sent again in one case alone: when none of it was sent.
+ * Nor may whoever called send it again in good faith: where a node breaks off, HAProxy ends the
+ * caller's connection without a word unless the call was the first on it, and curl, browsers and
+ * others then repeat the call by themselves, which may have been charged. So each call goes through
+ * a connection of its own within HAProxy, where it is the first, and is told of by 502.
  */
 import { createHash } from "node:crypto";
 import { isNodeName } from "../../config_fleet.ts";
@@ -80,8 +84,15 @@ export function haproxyConfig(nodes: readonly HaproxyServer[], options: HaproxyO
   return `${head()}
 frontend callers
 ${binding(certificate, listen)}${BOUND}${certificate !== null && !listen ? REDIRECTION : ""}
-${callers(domain, nodes.length)}
+${CALLERS}
+${calls(placeOf(nodes, options), domain, nodes.length)}
 ${backends(domain, nodes)}`;
+}
+
+/** An abstract socket of this configuration alone, as others may be on the machine. */
+function placeOf(nodes: readonly HaproxyServer[], options: HaproxyOptions): string {
+  const told = createHash("sha256").update(JSON.stringify([nodes, options])).digest("hex");
+  return `abns@khachapuri-${told.slice(0, 16)}`;
 }
 
 function head(): string {
@@ -96,7 +107,8 @@ global
   user haproxy
   group haproxy
   stats socket /run/haproxy/admin.sock mode 660 level admin expose-fd listeners
-  maxconn 16384
+  # Each call has two, and its node's.
+  maxconn 32768
   # Heads are held whole: one of an answer has up to ${RESPONSE_HEAD_BYTES_MAX / 1024} KiB.
   tune.bufsize ${RESPONSE_HEAD_BYTES_MAX + HEAD_ROOM_BYTES}
   tune.http.maxhdr 1024
@@ -170,15 +182,30 @@ const BOUND = `\
 `;
 const REDIRECTION = "  http-request redirect scheme https code 308 unless { ssl_fc }\n";
 
-function callers(domain: string, nodes: number): string {
-  const name = "req.hdr(host),host_only,lower";
-  return `\
+const CALLERS = `\
   # In the place of what callers say of themselves, in either form that nodes may go by.
   http-request set-header X-Forwarded-For %[src]
   http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
   http-request set-header Forwarded "for=%[src];proto=%[ssl_fc,iif(https,http)]"
   http-request set-header Forwarded "for=\\"[%[src]]\\";proto=%[ssl_fc,iif(https,http)]" \
 if { src -m sub : }
+  default_backend each
+`;
+
+/** @param place where calls come in once more */
+function calls(place: string, domain: string, nodes: number): string {
+  const name = "req.hdr(host),host_only,lower";
+  return `\
+# Where a node breaks off, a call that is not the first on its connection is answered by the
+# connection's end, and callers send it again by themselves, though it may have been charged. So each
+# has a connection of its own in here, and is answered 502.
+backend each
+  http-reuse never
+  server calls ${place}
+
+frontend calls
+  bind ${place}
+  option httpclose
 
   # Whose call it is: of the first label below the domain, of the path's first segment, behind
   # /ipfs/ of the second, or of a domain of its own.

@@ -79,7 +79,7 @@ Deno.test("of very many nodes each has an id of its own", () => {
 Deno.test("with a certificate callers come to 443, and 80 leads there, unless it is said where", () => {
   const bindings = (options: Partial<HaproxyOptions>) =>
     haproxyConfig(nodesNamed("n1"), { ...PLAIN, ...options })
-      .split("\n").filter((line) => /^ {2}(?:bind|http-request redirect) /.test(line));
+      .split("\n").filter((line) => /^ {2}(?:bind (?!abns@)|http-request redirect )/.test(line));
   const certificate = "/etc/haproxy/a.pem";
   const tls = `ssl crt ${certificate} alpn`;
   assert.deepEqual(bindings({}), ["  bind *:80"]);
@@ -93,6 +93,20 @@ Deno.test("with a certificate callers come to 443, and 80 leads there, unless it
     "  bind 127.0.0.1:8443",
     "  bind [::1]:8443 v6only",
   ]);
+});
+
+Deno.test("calls come in once more at a place that no other configuration has", () => {
+  const placesIn = (config: string) => config.match(/abns@\S+/g);
+  const one = placesIn(haproxyConfig(nodesNamed("n1"), PLAIN))!;
+  assert.equal(one.length, 2);
+  assert.equal(one[0], one[1]);
+  for (const changes of [{ listen: ["*:8080"] }, { webDomain: "https://other.example/" }]) {
+    assert.notEqual(
+      placesIn(haproxyConfig(nodesNamed("n1"), { ...PLAIN, ...changes }))![0],
+      one[0],
+    );
+  }
+  assert.notEqual(placesIn(haproxyConfig(nodesNamed("n1", "n2"), PLAIN))![0], one[0]);
 });
 
 Deno.test({
