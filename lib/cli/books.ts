@@ -10,6 +10,11 @@ export async function bookDir(context: CommandContext): Promise<string> {
   return join(resolveFromHome(config, requireProvider(config).stateDir), "book");
 }
 
+/** Whether the money is in a database that several nodes share, and none of it in that folder. */
+export async function isFleet(context: CommandContext): Promise<boolean> {
+  return requireProvider(await context.config()).ledger.postgres !== undefined;
+}
+
 /**
  * The ledger in the folder of the books.
  * @throws KhachapuriError `not_found` where there is none

@@ -15,7 +15,7 @@ import { openPayments } from "../provider/settlement/payments.ts";
 import { OWNER_REQUEST_SECONDS, signOwnerRequest } from "../spec/owner_request.ts";
 import { askControl } from "../provider/control/control_client.ts";
 import { usageError } from "./arguments.ts";
-import { bookDir, ledgerIn, operatorOf } from "./books.ts";
+import { bookDir, isFleet, ledgerIn, operatorOf } from "./books.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { csvLines, rowsOf, textLines } from "./ledger_rows.ts";
 import type { Output } from "./output.ts";
@@ -145,7 +145,8 @@ export const settle = defineCommand({
   usage: "",
   details: [
     "Settles what is due now. While the provider runs, asks it to, signed by its operator key; " +
-    "while it is stopped, opens its books and settles from here.",
+    "while it is stopped, opens its books and settles from here. Of a fleet whichever node leads " +
+    "settles; where none runs nothing is.",
   ],
   examples: ["settle", "settle --home /var/lib/khachapuri"],
   options: {},
@@ -155,7 +156,7 @@ export const settle = defineCommand({
     const lockPath = join(dir, LOCK_FILE);
     const url = await holderOf(lockPath);
     const unsettled = url === null
-      ? await settleHere(context, dir, lockPath)
+      ? await settleStopped(context, dir, lockPath)
       : url.startsWith("https:")
       ? await askHere(dir)
       : await askToSettle(context, url);
@@ -193,6 +194,13 @@ async function askToSettle(context: CommandContext, webDomain: string): Promise<
     timeoutMs: SETTLE_TIMEOUT_MS,
   });
   return BigInt(JSON.parse(new TextDecoder().decode(answer)).unsettled);
+}
+
+/** No provider runs on this machine. */
+async function settleStopped(context: CommandContext, dir: string, lockPath: string) {
+  if (!await isFleet(context)) return await settleHere(context, dir, lockPath);
+  const { settleByFleet } = await import("./settle_fleet.ts");
+  return await settleByFleet(context);
 }
 
 async function settleHere(context: CommandContext, dir: string, lockPath: string) {

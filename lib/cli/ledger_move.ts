@@ -2,15 +2,12 @@
 import { join } from "node:path";
 import { formatUsdc } from "../chain/usdc.ts";
 import { requireProvider } from "../config.ts";
-import { databaseAddressIn } from "../config_fleet.ts";
 import { creditsText } from "../credits_text.ts";
 import { KhachapuriError } from "../errors.ts";
 import { makeFolders } from "../files.ts";
 import { AnswersTable } from "../provider/call/answers_table.ts";
 import { LOCK_FILE, lockState } from "../provider/door/lock.ts";
-import { type Database, openDatabase } from "../provider/fleet/database.ts";
 import {
-  assertMigrated,
   assertSteps,
   migrate,
   MIGRATIONS,
@@ -34,8 +31,9 @@ import { SqliteTarget } from "../provider/ledger/transfer/to_sqlite.ts";
 import type { TotalsJson } from "../provider/ledger/transfer/totals.ts";
 import { readOutbox } from "../provider/settlement/outbox_store.ts";
 import { VERSION } from "../version.ts";
-import { bookDir, ledgerIn } from "./books.ts";
+import { bookDir, isFleet, ledgerIn } from "./books.ts";
 import type { CommandContext } from "./command.ts";
+import { fleetBooks, fleetDatabase } from "./fleet_books.ts";
 import { inNewFile } from "./new_file.ts";
 
 /** Brings the schema of the database to this release's, or tells what there is to do. */
@@ -137,37 +135,14 @@ async function whoseBooks(context: CommandContext): Promise<Whose> {
 }
 
 async function configuredStore(context: CommandContext): Promise<StoreName> {
-  const { ledger } = requireProvider(await context.config());
-  return ledger.postgres === undefined ? "sqlite" : "postgres";
-}
-
-async function fleetDatabase(
-  context: CommandContext,
-  stack: AsyncDisposableStack,
-): Promise<Database> {
-  const config = await context.config();
-  const { postgres } = requireProvider(config).ledger;
-  if (postgres === undefined) {
-    throw new KhachapuriError("invalid_config", "no PostgreSQL is configured", {
-      hints: [
-        'config.json says where it is: "provider": { "ledger": { "postgres": ' +
-        '"postgres://USER@HOST/DATABASE?passfile=FILE" } }',
-      ],
-    });
-  }
-  const address = databaseAddressIn(config.home, postgres);
-  const passfile = context.world.env("PGPASSFILE");
-  const database = await openDatabase(address, { passfile });
-  stack.defer(() => database.close());
-  return database;
+  return await isFleet(context) ? "postgres" : "sqlite";
 }
 
 async function fleetSource(
   context: CommandContext,
   stack: AsyncDisposableStack,
 ): Promise<LedgerSource> {
-  const database = await fleetDatabase(context, stack);
-  await assertMigrated(database);
+  const database = await fleetBooks(context, stack);
   await recoverFleet(database);
   const [out] = await database.ask<{ count: number }>(
     "SELECT count(DISTINCT nonce)::int4 AS count FROM outbox",

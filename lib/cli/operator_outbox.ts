@@ -1,19 +1,18 @@
 /** `operator outbox` and `operator reset`: what the operator has out, to look at and to drop. */
-import { join } from "node:path";
 import { formatEther, formatGwei } from "viem";
 import { cancelAll } from "../chain/outbox/cancel.ts";
 import { gasPriceOf } from "../chain/outbox/fees.ts";
 import { type OutFlight, storedFlights } from "../chain/outbox/flight.ts";
 import { readPrice } from "../chain/outbox/price.ts";
+import type { OutboxStore } from "../chain/outbox/store.ts";
 import { type AccountFacts, waitsFor } from "../chain/outbox/waiting.ts";
 import { asChainError } from "../chain/refusal.ts";
 import { feeMaxOf, requireProvider } from "../config.ts";
 import { KhachapuriError } from "../errors.ts";
 import { RECEIPT_TIMEOUT_MS } from "../limits.ts";
-import { LOCK_FILE, lockState } from "../provider/door/lock.ts";
-import { openOutboxStore, readOutbox } from "../provider/settlement/outbox_store.ts";
-import { bookDir, operatorOf } from "./books.ts";
+import { operatorOf } from "./books.ts";
 import type { CommandContext } from "./command.ts";
+import { lookIntoOutbox, takeOutbox } from "./outbox_place.ts";
 
 /** A transaction that is out, as it is printed. Amounts in wei. */
 type Row = ReturnType<typeof rowOf>;
@@ -22,7 +21,7 @@ const PAUSE_MS = 500;
 
 /** Prints what is out. The provider may be running. */
 export async function showOutbox(context: CommandContext): Promise<void> {
-  const flights = await outOf(context);
+  const flights = storedFlights(await lookIntoOutbox(context), Date.now());
   const { address } = await operatorOf(context);
   const facts = await factsOf(context);
   const nonces = flights.map(({ nonce }) => nonce);
@@ -47,25 +46,21 @@ export async function resetOutbox(
   context: CommandContext,
   { yes, cancel }: { yes: boolean; cancel: boolean },
 ): Promise<void> {
-  const dir = await bookDir(context);
-  const before = await outOf(context);
-  const lock = await lockState(join(dir, LOCK_FILE));
-  try {
-    const transactions = before.map(rowOf);
-    if (transactions.length > 0) await assertMeant(context, transactions, yes, cancel);
-    const isCancelled = cancel && transactions.length > 0;
-    if (isCancelled) await cancelThem(context, dir);
-    else await forgetThem(dir, before);
-    context.out.result({ forgotten: transactions, isCancelled }, [
-      transactions.length === 0
-        ? "nothing is out"
-        : isCancelled
-        ? "their nonces are used; what each call did, if anything, the chain says"
-        : "forgotten; what a node still holds may be mined all the same",
-    ]);
-  } finally {
-    lock.release();
-  }
+  await using stack = new AsyncDisposableStack();
+  const store = await takeOutbox(context, stack);
+  const before = storedFlights(await store.load(), Date.now());
+  const transactions = before.map(rowOf);
+  if (transactions.length > 0) await assertMeant(context, transactions, yes, cancel);
+  const isCancelled = cancel && transactions.length > 0;
+  if (isCancelled) await cancelThem(context, store);
+  else for (const { nonce } of before) await store.forget(nonce);
+  context.out.result({ forgotten: transactions, isCancelled }, [
+    transactions.length === 0
+      ? "nothing is out"
+      : isCancelled
+      ? "their nonces are used; what each call did, if anything, the chain says"
+      : "forgotten; what a node still holds may be mined all the same",
+  ]);
 }
 
 async function assertMeant(
@@ -81,41 +76,19 @@ async function assertMeant(
   throw new KhachapuriError("usage", "nothing was changed");
 }
 
-async function forgetThem(dir: string, flights: readonly OutFlight[]): Promise<void> {
-  const store = openOutboxStore(join(dir, "operator.db"));
-  try {
-    for (const { nonce } of flights) await store.forget(nonce);
-  } finally {
-    store.close();
-  }
-}
-
-async function cancelThem(context: CommandContext, dir: string): Promise<void> {
+async function cancelThem(context: CommandContext, store: OutboxStore): Promise<void> {
   const [account, { public: client, chainId, endpoint }] = await Promise.all([
     operatorOf(context),
     context.chain(),
   ]);
   const feeMax = feeMaxOf(requireProvider(await context.config()));
-  const store = openOutboxStore(join(dir, "operator.db"));
   context.out.progress("replacing them");
   const times = { pauseMs: PAUSE_MS, timeoutMs: RECEIPT_TIMEOUT_MS };
   try {
     await cancelAll({ client, endpoint, chainId, account, store, feeMax, ...times });
   } catch (error) {
     throw asChainError(error, endpoint, {}, account.address);
-  } finally {
-    store.close();
   }
-}
-
-async function outOf(context: CommandContext): Promise<OutFlight[]> {
-  const path = join(await bookDir(context), "operator.db");
-  await Deno.stat(path).catch(() => {
-    throw new KhachapuriError("not_found", `there is no outbox at ${path} yet`, {
-      hints: ["it is made when the provider first serves"],
-    });
-  });
-  return storedFlights(readOutbox(path), Date.now());
 }
 
 async function factsOf(context: CommandContext): Promise<AccountFacts> {
