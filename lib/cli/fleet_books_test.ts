@@ -8,7 +8,19 @@ import {
   startFleetServer,
 } from "../../worlds/fleet_database.ts";
 import { runIn } from "../../worlds/home.ts";
-import { ID, sale } from "../../worlds/ledger.ts";
+import { openLedgerNode } from "../../worlds/fleet_ledger.ts";
+import {
+  CID,
+  drawOf,
+  ID,
+  LANE,
+  NOW_MS,
+  OTHER_PAYER,
+  PAYER,
+  sale,
+  sell,
+  viewOf,
+} from "../../worlds/ledger.ts";
 import { openProviderHome, type ProviderHome } from "../../worlds/provider_home.ts";
 import { makeFolders } from "../files.ts";
 import { openStore } from "../provider/ledger/store.ts";
@@ -47,9 +59,14 @@ async function owe({ database }: FleetDatabase, amount: number): Promise<void> {
   await database.ask("UPDATE lanes SET due = true, owed = $1", [amount]);
 }
 
-/** Does what whoever leads does once somebody wishes that it settles. */
-async function settleOnce({ database }: FleetDatabase): Promise<string> {
-  for (;;) {
+/** Does what whoever leads does once somebody wishes that it settles; null: nobody does. */
+async function settleOnce(
+  { database }: FleetDatabase,
+  asking: Promise<unknown>,
+): Promise<string | null> {
+  let isOver = false;
+  asking.finally(() => isOver = true);
+  while (!isOver) {
     const [wish] = await database.ask<{ kind: string }>(
       `UPDATE wishes SET result = '{"receipt": null}', done = now() WHERE result IS NULL
         RETURNING kind`,
@@ -58,6 +75,7 @@ async function settleOnce({ database }: FleetDatabase): Promise<string> {
     await database.ask("UPDATE lanes SET due = false, owed = 0");
     return wish.kind;
   }
+  return null;
 }
 
 async function signOne({ database }: FleetDatabase): Promise<void> {
@@ -68,22 +86,81 @@ async function signOne({ database }: FleetDatabase): Promise<void> {
   );
 }
 
+/** Two charges at one node and one at another, of a payer each. */
+async function sellSome({ database }: FleetDatabase): Promise<void> {
+  await using n2 = await openLedgerNode(database, "n2");
+  await using n3 = await openLedgerNode(database, "n3");
+  for (const { ledger } of [n2, n3, n2]) {
+    await sell(ledger, drawOf(ledger === n3.ledger ? { payer: OTHER_PAYER } : {}), viewOf(1_000n));
+  }
+}
+
+test("ledger prints what PostgreSQL has, in the columns of any journal", async (home, world) => {
+  await sellSome(world);
+  const ledger = (...args: string[]) => runIn(home.dir, ["ledger", ...args]);
+  const { code, json } = await ledger("--json");
+  assert.equal(code, 0);
+  assert.equal(json.entries.length, 3);
+  const [{ reservation, ...first }] = json.entries;
+  assert.ok(reservation > 2 ** 32);
+  assert.deepEqual(first, {
+    ...{ seq: null, at: new Date(NOW_MS).toISOString(), kind: "charge", payer: PAYER, lane: LANE },
+    ...{ deployment: CID, price: "5", credits: "1", detail: "answered", transaction: null },
+  });
+  const text = await ledger();
+  assert.equal(text.out.trimEnd().split("\n").length, 3);
+  assert.match(text.out, /^2023-\S+ charge {2}0x1+ 0xa+… #\d+ credits 1 0\.000005 USDC bafyone/);
+  const csv = (await ledger("--csv", "--payer", OTHER_PAYER)).out.trimEnd().split("\n");
+  assert.equal(
+    csv[0],
+    "seq,at,kind,payer,lane,reservation,deployment,price,credits,detail,transaction",
+  );
+  assert.match(csv[1]!, /^,2023-\S+,charge,0x2+,0xa+,\d+,bafyone,5,1,answered,$/);
+  assert.equal(csv.length, 2);
+  assert.deepEqual((await ledger("--since", "2030-01-01", "--json")).json, { entries: [] });
+  assert.equal((await ledger("--store", "sqlite", "--json")).json.entries.length, 5);
+});
+
+test(
+  "ledger --verify proves what PostgreSQL has, and fails as any other does",
+  async (home, world) => {
+    await sellSome(world);
+    const proved = await runIn(home.dir, ["ledger", "--verify"]);
+    assert.deepEqual([proved.code, proved.err], [0, ""]);
+    assert.match(
+      proved.out,
+      /^proved {4}3 charges, on 2 lanes of 2 payers\nused {6}3 credits\nheld /,
+    );
+    await world.database.ask("DELETE FROM journal WHERE charged = 2");
+    const { code, json } = await runIn(home.dir, ["ledger", "--verify", "--json"]);
+    assert.deepEqual([code, json.error], [3, "file_unusable"]);
+    await Deno.writeTextFile(
+      join(home.dir, "state", "book", "ledger.db"),
+      "no database".repeat(99),
+    );
+    assert.equal((await runIn(home.dir, ["ledger", "--verify", "--store", "sqlite"])).code, 3);
+  },
+);
+
 test("settle has the fleet's leader settle, by the database alone", async (home, world) => {
   await owe(world, 15);
   await beginSession(world.database, "n2");
-  const settled = settleOnce(world);
-  const { code, json } = await runIn(home.dir, ["settle", "--json"]);
-  assert.equal(await settled, "settle");
+  const asking = runIn(home.dir, ["settle", "--json"]);
+  assert.equal(await settleOnce(world, asking), "settle");
+  const { code, json } = await asking;
   assert.deepEqual([code, json], [0, { unsettled: "0" }]);
 });
 
-test("settle settles nothing from a machine's own old books, and says that a node must run", async (home, world) => {
-  await owe(world, 15);
-  const { code, json } = await runIn(home.dir, ["settle", "--json"]);
-  assert.deepEqual([code, json.error], [7, "provider_unavailable"]);
-  assert.match(json.message, /no node of the fleet runs, and 0\.000015 USDC are due/);
-  assert.match(json.hints[0], /start one/);
-});
+test(
+  "settle settles nothing from a machine's own old books, and says that a node must run",
+  async (home, world) => {
+    await owe(world, 15);
+    const { code, json } = await runIn(home.dir, ["settle", "--json"]);
+    assert.deepEqual([code, json.error], [7, "provider_unavailable"]);
+    assert.match(json.message, /no node of the fleet runs, and 0\.000015 USDC are due/);
+    assert.match(json.hints[0], /start one/);
+  },
+);
 
 test("operator outbox shows what the fleet's leader has out", async (home, world) => {
   assert.match((await runIn(home.dir, ["operator", "outbox"])).out, /nothing is out/);

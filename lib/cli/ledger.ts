@@ -10,6 +10,7 @@ import { PROVIDER_JSON_BYTES_MAX, SETTLE_TIMEOUT_MS } from "../limits.ts";
 import { createLog } from "../log.ts";
 import { type JournalProof, proveJournal } from "../provider/ledger/archive/proof.ts";
 import { type JournalFilter, streamJournal } from "../provider/ledger/journal_reader.ts";
+import type { StoreName } from "../provider/ledger/transfer/format.ts";
 import { holderOf, LOCK_FILE, lockState } from "../provider/door/lock.ts";
 import { openPayments } from "../provider/settlement/payments.ts";
 import { OWNER_REQUEST_SECONDS, signOwnerRequest } from "../spec/owner_request.ts";
@@ -31,6 +32,9 @@ export const ledger = defineCommand({
     "is in the archive by now.",
     "With --verify it prints no entry: it reads the archive's files back, compares them with what " +
     "was written, counts all again, and tells the first difference.",
+    "Of a fleet it asks PostgreSQL, at whichever node: the journal there has charges alone, each " +
+    "with its price, and --verify has the database compare payers, lanes, what nodes hold and the " +
+    "journal, as of one moment. --store sqlite tells of the books that a machine had before.",
     "migrate brings the schema of the fleet's PostgreSQL (provider.ledger.postgres) to this " +
     "release's. It only adds: nodes that run go on.",
     "export writes all that is charged, settled and due into one file, and import brings it to " +
@@ -60,13 +64,14 @@ export const ledger = defineCommand({
       type: "string",
       value: "STORE",
       choices: ["sqlite", "postgres"],
-      description: "export, import: of which store (default: the one in config.json)",
+      description: "of which store (default: the one in config.json)",
     },
   },
   choices: ["migrate", "export", "import"],
   positionals: { min: 0, max: 2 },
   async run(context, { options, positionals }) {
-    const { "dry-run": isDryRun, store, ...ofJournal } = options;
+    const { "dry-run": isDryRun, store: given, ...ofJournal } = options;
+    const store = storeOf(given);
     const [action, file] = positionals;
     if (action !== undefined) {
       if (Object.values(ofJournal).some((given) => given !== undefined && given !== false)) {
@@ -74,10 +79,12 @@ export const ledger = defineCommand({
       }
       return await move(context, action, file, { isDryRun, store });
     }
-    if (isDryRun || store !== undefined) {
-      throw usageError("ledger", "--dry-run is for migrate, --store for export and import");
-    }
+    if (isDryRun) throw usageError("ledger", "--dry-run is for migrate");
     const filter = filterOf(options);
+    if (store === "postgres" || store === null && await isFleet(context)) {
+      const { proveFleet, showFleet } = await import("./ledger_fleet.ts");
+      return await (options.verify ? proveFleet(context) : showFleet(context, filter, options.csv));
+    }
     const path = await ledgerIn(await bookDir(context));
     if (options.verify) return tellProof(context.out, await proveJournal(path));
     const rows = rowsOf(streamJournal(path, filter));
@@ -90,11 +97,11 @@ async function move(
   context: CommandContext,
   action: string,
   file: string | undefined,
-  { isDryRun, store }: { isDryRun: boolean; store: string | undefined },
+  { isDryRun, store }: { isDryRun: boolean; store: StoreName | null },
 ): Promise<void> {
   const { bringLedger, exportLedger, migrateLedger } = await import("./ledger_move.ts");
   if (action === "migrate") {
-    if (file !== undefined || store !== undefined) {
+    if (file !== undefined || store !== null) {
       throw usageError("ledger", "migrate takes --dry-run, and nothing else");
     }
     return await migrateLedger(context, isDryRun);
@@ -104,10 +111,13 @@ async function move(
   }
   if (isDryRun) throw usageError("ledger", "--dry-run is for migrate");
   if (file === undefined) throw usageError("ledger", `${action} which FILE?`);
-  if (store !== undefined && store !== "sqlite" && store !== "postgres") {
-    throw usageError("ledger", `--store is sqlite or postgres, not ${store}`);
-  }
-  await (action === "export" ? exportLedger : bringLedger)(context, file, store ?? null);
+  await (action === "export" ? exportLedger : bringLedger)(context, file, store);
+}
+
+/** Null: the one in config.json. */
+function storeOf(given: string | undefined): StoreName | null {
+  if (given === undefined || given === "sqlite" || given === "postgres") return given ?? null;
+  throw usageError("ledger", `--store is sqlite or postgres, not ${given}`);
 }
 
 function filterOf(

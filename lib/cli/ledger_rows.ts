@@ -3,11 +3,13 @@ import { formatUsdc } from "../chain/usdc.ts";
 import { creditsCount } from "../credits_text.ts";
 import { UINT128_MAX } from "../permit.ts";
 import type { Recorded } from "../provider/ledger/codec.ts";
+import type { JournalCharge } from "../provider/ledger/postgres/journal_pages.ts";
 import { timeText } from "../time_text.ts";
 
 /** One entry as it is printed: flat, without a permit's signature. */
 export interface LedgerRow {
-  seq: number;
+  /** Null in a fleet's, whose charges have no numbers but those of their reservations. */
+  seq: number | null;
   at: string;
   kind: Recorded["kind"];
   payer: string;
@@ -38,6 +40,17 @@ const COLUMNS: readonly (keyof LedgerRow)[] = [
 
 export function* rowsOf(entries: Iterable<Recorded>): Generator<LedgerRow> {
   for (const entry of entries) yield rowOf(entry);
+}
+
+/** The charges of a fleet, in the same columns. */
+export async function* rowsOfCharges(charges: AsyncIterable<JournalCharge>) {
+  for await (const charge of charges) yield rowOfCharge(charge);
+}
+
+function rowOfCharge({ at, payer, lane, reservation, ...charge }: JournalCharge): LedgerRow {
+  const { cid: deployment, price, charged: credits, outcome: detail } = charge;
+  const run = { payer, lane, reservation, deployment, price, credits, detail };
+  return { seq: null, at: at.toISOString(), kind: "charge", ...run, transaction: null };
 }
 
 function rowOf(entry: Recorded): LedgerRow {
@@ -93,7 +106,8 @@ function lineOf(row: LedgerRow): string {
     detail,
     row.transaction,
   ].filter((fact) => fact !== null);
-  const head = `${String(seq).padStart(6)} ${at} ${kind.padEnd(7)}`;
+  const number = seq === null ? "" : `${String(seq).padStart(6)} `;
+  const head = `${number}${at} ${kind.padEnd(7)}`;
   return `${head} ${payer} ${lane.slice(0, 10)}… ${facts.join(" ")}`;
 }
 
@@ -102,12 +116,28 @@ export function* textLines(rows: Iterable<LedgerRow>): Generator<string> {
   for (const row of rows) yield lineOf(row);
 }
 
+/** The same of rows that are waited for. */
+export async function* textLinesOf(rows: AsyncIterable<LedgerRow>): AsyncGenerator<string> {
+  for await (const row of rows) yield lineOf(row);
+}
+
 /** RFC 4180. */
 export function* csvLines(rows: Iterable<LedgerRow>): Generator<string> {
-  const cell = (value: unknown) => {
-    const text = value === UINT128_MAX ? "unlimited" : String(value ?? "");
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
   yield COLUMNS.join();
-  for (const row of rows) yield COLUMNS.map((column) => cell(row[column])).join();
+  for (const row of rows) yield csvLineOf(row);
+}
+
+/** The same of rows that are waited for. */
+export async function* csvLinesOf(rows: AsyncIterable<LedgerRow>): AsyncGenerator<string> {
+  yield COLUMNS.join();
+  for await (const row of rows) yield csvLineOf(row);
+}
+
+function csvLineOf(row: LedgerRow): string {
+  return COLUMNS.map((column) => cell(row[column])).join();
+}
+
+function cell(value: unknown): string {
+  const text = value === UINT128_MAX ? "unlimited" : String(value ?? "");
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -22,8 +22,12 @@ export interface Output {
   result(json: unknown, lines: readonly string[]): void;
   /** Any number of human lines on stdout, printed while they come; nothing under `--json`. */
   lines(lines: Iterable<string>): void;
+  /** The same of lines that are waited for. */
+  linesAsTheyCome(lines: AsyncIterable<string>): Promise<void>;
   /** The result `{ [name]: [...] }` under `--json`, printed while its items come. */
   jsonList(name: string, items: Iterable<unknown>): void;
+  /** The same of items that are waited for. */
+  jsonListAsItComes(name: string, items: AsyncIterable<unknown>): Promise<void>;
   /** Raw bytes on stdout, for output that is not ours (a program's answer). */
   bytes(bytes: Uint8Array): void;
   /** Raw bytes on stderr (a program's own messages). */
@@ -42,15 +46,20 @@ export function jsonText(value: unknown, indent = 2): string {
   return `${JSON.stringify(value, plain, indent)}\n`;
 }
 
-/** `{ [name]: [...items] }` as `jsonText` has it, in pieces. */
-function* jsonListPieces(name: string, items: Iterable<unknown>): Generator<string> {
-  const indent = (value: unknown) => jsonText(value).trimEnd().replaceAll("\n", "\n    ");
-  let count = 0;
-  for (const item of items) {
-    yield count++ === 0 ? `{\n  ${JSON.stringify(name)}: [\n    ` : ",\n    ";
-    yield indent(item);
+/** `{ [name]: [...] }` as `jsonText` has it, in pieces: one for each item, and its end. */
+class JsonList {
+  #count = 0;
+
+  constructor(private readonly name: string) {}
+
+  piece(item: unknown): string {
+    const head = this.#count++ === 0 ? `{\n  ${JSON.stringify(this.name)}: [\n    ` : ",\n    ";
+    return head + jsonText(item).trimEnd().replaceAll("\n", "\n    ");
   }
-  yield count === 0 ? jsonText({ [name]: [] }) : "\n  ]\n}\n";
+
+  end(): string {
+    return this.#count === 0 ? jsonText({ [this.name]: [] }) : "\n  ]\n}\n";
+  }
 }
 
 /** What is printed piece by piece goes out once there is so much of it, characters, */
@@ -59,21 +68,23 @@ const PIECES_CHARACTERS = 65_536;
 const PIECES_MS = 100;
 
 /** Pieces joined, so that not each is a write of its own; the first goes at once. */
-function* joined(pieces: Iterable<string>): Generator<string> {
-  let text = "";
-  let since = -Infinity;
-  for (const piece of pieces) {
-    text += piece;
-    if (text.length < PIECES_CHARACTERS && performance.now() - since < PIECES_MS) continue;
-    yield text;
-    text = "";
-    since = performance.now();
-  }
-  if (text !== "") yield text;
-}
+class Joined {
+  #text = "";
+  #since = -Infinity;
 
-function* linesOf(lines: Iterable<string>): Generator<string> {
-  for (const line of lines) yield `${line}\n`;
+  constructor(private readonly print: (text: string) => void) {}
+
+  put(piece: string): void {
+    this.#text += piece;
+    const isShort = this.#text.length < PIECES_CHARACTERS;
+    if (!isShort || performance.now() - this.#since >= PIECES_MS) this.flush();
+  }
+
+  flush(): void {
+    if (this.#text !== "") this.print(this.#text);
+    this.#text = "";
+    this.#since = performance.now();
+  }
 }
 
 /** Where several were asked and all failed, as gateways are: what each of them said. */
@@ -99,6 +110,11 @@ export function createOutput(world: Pick<World, "stdout" | "stderr">, isJson: bo
     hasDocument = true;
     print(stdout, text);
   };
+  // A failure that comes before its first piece is a document of its own.
+  const printDocument = (text: string) => {
+    hasDocument = true;
+    print(stdout, text);
+  };
   const out: Output = {
     isJson,
     line: (text = "") => {
@@ -117,15 +133,29 @@ export function createOutput(world: Pick<World, "stdout" | "stderr">, isJson: bo
     },
     lines: (lines) => {
       if (isJson) return;
-      for (const text of joined(linesOf(lines))) print(stdout, text);
+      const joined = new Joined((text) => print(stdout, text));
+      for (const line of lines) joined.put(`${line}\n`);
+      joined.flush();
+    },
+    linesAsTheyCome: async (lines) => {
+      if (isJson) return;
+      const joined = new Joined((text) => print(stdout, text));
+      for await (const line of lines) joined.put(`${line}\n`);
+      joined.flush();
     },
     jsonList: (name, items) => {
       if (!isJson) return;
-      for (const text of joined(jsonListPieces(name, items))) {
-        // A failure that comes before the first item is a document of its own.
-        hasDocument = true;
-        print(stdout, text);
-      }
+      const [list, joined] = [new JsonList(name), new Joined(printDocument)];
+      for (const item of items) joined.put(list.piece(item));
+      joined.put(list.end());
+      joined.flush();
+    },
+    jsonListAsItComes: async (name, items) => {
+      if (!isJson) return;
+      const [list, joined] = [new JsonList(name), new Joined(printDocument)];
+      for await (const item of items) joined.put(list.piece(item));
+      joined.put(list.end());
+      joined.flush();
     },
     bytes: (bytes) => write(stdout, bytes),
     errorBytes: (bytes) => write(stderr, bytes),
