@@ -2,6 +2,7 @@
 import { VERSION } from "../lib/version.ts";
 import type { Database } from "../lib/provider/fleet/database.ts";
 import { Sessions } from "../lib/provider/fleet/sessions.ts";
+import { proveBooks } from "../lib/provider/ledger/postgres/books_proof.ts";
 import { PostgresLedger } from "../lib/provider/ledger/postgres/postgres_ledger.ts";
 import type { Settling } from "../lib/provider/ledger/judge.ts";
 import { silentLog } from "../lib/log.ts";
@@ -47,6 +48,8 @@ export async function openLedgerNode(
 export async function assertBooks(database: Database): Promise<Books> {
   const [books] = await database.ask<Books & { wrong: string[] }>(CHECK, [], { isLong: true });
   if (books!.wrong.length > 0) throw new Error(`the books are wrong: ${books!.wrong.join("; ")}`);
+  // What a person is told of them, too.
+  await proveBooks(database);
   return books!;
 }
 

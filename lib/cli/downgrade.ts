@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { LOCK_FILE, lockState } from "../provider/door/lock.ts";
 import { downgrade as downgradeLedger } from "../provider/ledger/downgrade.ts";
-import { bookDir, ledgerIn } from "./books.ts";
+import { KhachapuriError } from "../errors.ts";
+import { bookDir, isFleet, ledgerIn } from "./books.ts";
 import { defineCommand } from "./command.ts";
 
 export const downgrade = defineCommand({
@@ -20,6 +21,7 @@ export const downgrade = defineCommand({
   options: {},
   positionals: { min: 0, max: 0 },
   async run(context) {
+    if (await isFleet(context)) throw inPostgres();
     const dir = await bookDir(context);
     const path = await ledgerIn(dir);
     const lock = await lockState(join(dir, LOCK_FILE));
@@ -38,3 +40,12 @@ export const downgrade = defineCommand({
     }
   },
 });
+
+/** Steps of the schema only add, so nodes of both releases go on by the same database. */
+function inPostgres(): KhachapuriError {
+  const message =
+    "this provider's ledger is in PostgreSQL, which the release before reads as it is";
+  return new KhachapuriError("invalid_config", message, {
+    hints: ["there is nothing to take back: khachapuri upgrade --rollback, node after node"],
+  });
+}

@@ -1,13 +1,14 @@
 /** Commands that look at a fleet's books, or act on them, on a machine whose node does not run. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import {
   beginSession,
   type FleetDatabase,
   freshDatabase,
   startFleetServer,
 } from "../../worlds/fleet_database.ts";
-import { runIn } from "../../worlds/home.ts";
+import { makeFolder, runIn } from "../../worlds/home.ts";
 import { openLedgerNode } from "../../worlds/fleet_ledger.ts";
 import {
   CID,
@@ -47,10 +48,16 @@ function test(
       await makeFolders(book, 0o700);
       const store = await openStore(join(book, "ledger.db"));
       await store.write([{ kind: "open", ...ID, charged: 0n }, ...sale(1), ...sale(2)], "disk");
+      await store.checkpoint();
       await store.close();
       await work(home, world);
     },
   });
+}
+
+function ledgerVersion(path: string): unknown {
+  using database = new DatabaseSync(path, { readOnly: true });
+  return database.prepare("PRAGMA user_version").get()!.user_version;
 }
 
 /** A lane that owes so much, USDC base units. */
@@ -189,3 +196,35 @@ test("operator reset forgets it as who leads, once no node runs", async (home, w
   );
   assert.deepEqual(left, { session: null, live: 0 });
 });
+
+test("downgrade takes nothing back of a fleet's ledger, and says how to go back", async (home) => {
+  const { code, json } = await runIn(home.dir, ["downgrade", "--json"]);
+  assert.deepEqual([code, json.error], [3, "invalid_config"]);
+  assert.match(json.hints[0], /upgrade --rollback/);
+  const path = join(home.dir, "state", "book", "ledger.db");
+  assert.equal(ledgerVersion(path), 3);
+});
+
+test(
+  "a backup of a node says that the ledger is not in it, and so does what comes back",
+  async (home, { address }) => {
+    const file = join(home.dir, "..", `${address.database}.tar.gz`);
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => Deno.remove(file));
+    const made = await runIn(home.dir, ["backup", file]);
+    assert.equal(made.code, 0, made.err);
+    const said = new RegExp(
+      `the ledger is at 127\\.0\\.0\\.1:\\d+/${address.database}, and not in it`,
+    );
+    assert.match(made.out, said);
+    const { out, err } = await runIn(home.dir, ["backup", "-"]);
+    assert.notEqual(out, "");
+    assert.match(err, said);
+    const { dir } = stack.use(await makeFolder());
+    const restored = await runIn(dir, ["restore", file]);
+    assert.equal(restored.code, 0, restored.err);
+    assert.match(restored.out, /^ledger {4}in PostgreSQL, as it is there/m);
+    const again = await runIn(dir, ["restore", file, "--replace", "--json"]);
+    assert.equal(again.json.hasLedger, false);
+  },
+);

@@ -18,6 +18,8 @@ export const restore = defineCommand({
     "Have the machine that the backup is of stopped for good: two that serve under one address " +
     "promise the same credits twice. What was served since the backup and not settled is lost, " +
     "and no payer is charged twice.",
+    "A node of a fleet goes on by the ledger in PostgreSQL, as it is there by now: none is in the " +
+    "backup.",
   ],
   examples: [
     "restore khachapuri.tar.gz --home /var/lib/khachapuri",
@@ -50,11 +52,13 @@ export const restore = defineCommand({
         now: Date.now,
       });
       const { provider, madeAt, khachapuri, files } = manifest;
+      const hasLedger = await isLedgerIn(home);
       const told = { provider, madeAt, release: khachapuri, files: files.length, home, asidePath };
-      out.result(told, [
+      out.result({ ...told, hasLedger }, [
         `restored  ${provider}, as of ${timeText(BigInt(Math.floor(madeAt / 1000)))}`,
         `home      ${home}`,
         ...(asidePath ? [`aside     ${asidePath}`] : []),
+        ...(hasLedger ? [] : ["ledger    in PostgreSQL, as it is there: none was in the backup"]),
         "",
         "next:",
         "  have the machine that it was made on stopped for good, if it is another one",
@@ -74,6 +78,12 @@ async function lockOf({ home }: CommandContext): Promise<StateLock | null> {
   const book = join(resolveFromHome({ home }, provider.stateDir), "book");
   const isThere = await Deno.stat(book).then(() => true, () => false);
   return isThere ? await lockState(join(book, LOCK_FILE)) : null;
+}
+
+/** Whether what was restored keeps its ledger in files, so that it is among them. */
+async function isLedgerIn(home: string): Promise<boolean> {
+  const { provider } = await openConfigFile(home).read();
+  return provider?.ledger?.postgres === undefined;
 }
 
 async function opened(path: string): Promise<ReadableStream<Uint8Array>> {

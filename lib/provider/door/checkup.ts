@@ -16,6 +16,8 @@ import { runtimesText } from "../../runtime.ts";
 import { type KeyFile, recipientOf } from "../../spec/keys.ts";
 import { whyUnreachable } from "../../unreachable.ts";
 import { recordsPath } from "../deployment/records.ts";
+import { openDatabase } from "../fleet/database.ts";
+import { SCHEMA_VERSION } from "../fleet/migrations.ts";
 import { findRuntimes } from "../program/runtimes.ts";
 import { openBackstage } from "../program/stage.ts";
 import { judgeCertificate, seeCertificate } from "./certificate_look.ts";
@@ -24,6 +26,7 @@ import { checkExact } from "./exact_scheme.ts";
 import type { Finding, Findings, Look } from "./findings.ts";
 import { lookAtFleet } from "./fleet_look.ts";
 import { readLeftBehind, tellLeftBehind } from "./left_behind.ts";
+import { tellLoneLedger } from "./lone_ledger.ts";
 import { lostIdentities, tellLost, tellUnheld, unheldRecipients } from "./lost_keys.ts";
 import { checkNameServers } from "./names.ts";
 import type { TermsTexts } from "../deployment/current_offer.ts";
@@ -88,18 +91,10 @@ export async function checkup(options: CheckupOptions): Promise<Finding[]> {
   }
   if (provider && seen.keys) await lookAtIdentities(options, provider, seen.keys, findings);
   if (provider && seen.terms) await lookAtDeployments(config, provider, seen.terms, findings, now);
-  const postgres = provider?.ledger.postgres;
-  if (provider && postgres !== undefined) {
-    const address = databaseAddressIn(config.home, postgres);
-    const { price } = provider;
-    await lookAtFleet({ address, passfile: options.passfile, price }, findings);
-  }
+  if (provider) await lookAtNodes(options, provider, findings);
   const { connected } = seen;
   if (connected) await lookAtEndpoints(connected, findings, now);
-  if (provider) {
-    const book = dirname(recordsPath(resolveFromHome(config, provider.stateDir)));
-    await findings.look("running", () => checkRunning(book));
-  }
+  if (provider) await findings.look("running", () => checkRunning(bookOf(config, provider)));
   if (provider?.names.enabled) await findings.look("dns", () => checkNameServers(provider));
   const certificate = provider && await seeCertificate(config, provider);
   if (provider && certificate) {
@@ -141,6 +136,27 @@ async function lookAtDeployments(
 ): Promise<void> {
   const look = tellLeftBehind(readLeftBehind(config, provider, [...terms.keys()], now));
   if (look) await findings.look("deployments", () => Promise.resolve(look));
+}
+
+/** Of a fleet its database and nodes, and the ledger that this one had when it was alone. */
+async function lookAtNodes(
+  { config, passfile }: CheckupOptions,
+  provider: ProviderConfig,
+  findings: Findings,
+): Promise<void> {
+  const { price, ledger: { postgres } } = provider;
+  if (postgres === undefined) return;
+  const address = databaseAddressIn(config.home, postgres);
+  const seen = await lookAtFleet({ address, passfile, price }, findings);
+  if (seen === null || seen.schema < SCHEMA_VERSION) return;
+  const database = await openDatabase(address, { connections: 1, passfile });
+  const look = await tellLoneLedger(bookOf(config, provider), database)
+    .finally(() => database.close());
+  if (look) await findings.look("fleet ledger", () => Promise.resolve(look));
+}
+
+function bookOf(config: Config, { stateDir }: ProviderConfig): string {
+  return dirname(recordsPath(resolveFromHome(config, stateDir)));
 }
 
 async function lookAtEndpoints(

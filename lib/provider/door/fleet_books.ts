@@ -29,6 +29,7 @@ import { expelDenied, openDenials } from "./denials.ts";
 import { FleetEstate } from "./fleet_estate.ts";
 import { offerOf } from "./left_behind.ts";
 import { openLocalRecords } from "./local_records.ts";
+import { tellLoneLedger } from "./lone_ledger.ts";
 import { Membership } from "./membership.ts";
 import { keptRelaysMs, receiptSecretPath, settlingOf } from "./own_books.ts";
 import type { Site } from "./site.ts";
@@ -60,6 +61,7 @@ export async function openFleetBooks(
   const { log, now } = site;
   const fleet = site.provider.fleet!;
   const asked = await openBooksDatabase(site, stack);
+  await warnOfLoneLedger(site, asked);
   const database = counters.fleet.watch(asked);
   const records = openLocalRecords(site, stack);
   const denials = openDenials(site, counters.denied, stack);
@@ -116,6 +118,14 @@ async function openBooksDatabase(
   stack.defer(() => database.close());
   await assertMigrated(database);
   return database;
+}
+
+async function warnOfLoneLedger(
+  { state, log }: Pick<Site, "state" | "log">,
+  database: Database,
+): Promise<void> {
+  const lone = await tellLoneLedger(state.book, database);
+  if (lone !== null) log.warn(lone.detail, { hints: lone.hints });
 }
 
 /** Null where the configuration wants no names. */
