@@ -6,6 +6,7 @@ import { formatCid } from "../lib/cid.ts";
 import { writeCar } from "../lib/ipfs/car.ts";
 import { importFile } from "../lib/ipfs/dag.ts";
 import { deploymentLane } from "../lib/permit.ts";
+import { openStore } from "../lib/provider/ledger/store.ts";
 import { receiptFromJson, recoverReceiptSigner } from "../lib/receipt.ts";
 import { sealSpec } from "../lib/spec/envelope.ts";
 import { pushAuthorization, signPush } from "../lib/spec/push.ts";
@@ -20,6 +21,7 @@ import { type Fleet, type FleetMember, startFleet } from "../worlds/fleet.ts";
 import { freshDatabase, startFleetServer } from "../worlds/fleet_database.ts";
 import { assertBooks } from "../worlds/fleet_ledger.ts";
 import { runIn } from "../worlds/home.ts";
+import { ID, sale } from "../worlds/ledger.ts";
 import { packFiles } from "../worlds/market.ts";
 import { proxyVersion } from "../worlds/proxies.ts";
 import { until } from "./abuse/server_stage.ts";
@@ -262,14 +264,21 @@ Deno.test({
 
     await t.step("another one settles", async () => {
       await until(async () => others.includes((await leaderOf(fleet))!), 20_000);
-      for (const node of others) await settle(node);
+      // Also where the machine that asks has no node that runs.
+      for (const node of nodes) await settle(node);
       await untilMined(market.rpc, () => Promise.resolve(true));
     });
 
     await t.step("and it comes back as if it had been there", async () => {
+      const store = await openStore(join(leader.home, "state", "book", "ledger.db"));
+      await store.write([{ kind: "open", ...ID, charged: 0n }, ...sale(1)], "disk");
+      await store.close();
       await leader.start();
       await assertServed(leader, quick);
-      assert.ok((await Deno.readTextFile(join(leader.home, "provider.log"))).includes("serving"));
+      await leader.process.stop();
+      const log = await Deno.readTextFile(join(leader.home, "provider.log"));
+      assert.ok(log.includes("serving"));
+      assert.match(log, /ledger\.db was never imported into/);
     });
   },
 });

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { formatRecords, type ProviderTexts } from "../../chain/record.ts";
 import { FAKE_ESCROW } from "../../../worlds/chain/fake_chain.ts";
 import { ACCOUNTS } from "../../../worlds/chain/people.ts";
+import { freshDatabase, startFleetServer } from "../../../worlds/fleet_database.ts";
+import { ID, sale } from "../../../worlds/ledger.ts";
 import { openProviderHome, type ProviderHome, TERMS } from "../../../worlds/provider_home.ts";
 import { type Config, parseConfig } from "../../config.ts";
 import { KEEP_NOTHING } from "../../keep.ts";
@@ -10,8 +12,12 @@ import { generateIdentity, recipientOf, renewKeys } from "../../spec/keys.ts";
 import type { CidText } from "../../cid.ts";
 import { termsHash } from "../../spec/terms.ts";
 import { openRecords, recordsPath } from "../deployment/records.ts";
+import { makeFolders } from "../../files.ts";
+import { openStore } from "../ledger/store.ts";
 import { findRuntimes } from "../program/runtimes.ts";
 import { checkup } from "./checkup.ts";
+
+const SERVER = await startFleetServer();
 
 /** What answers at an origin: a status, or nothing. */
 type Answers = Readonly<Record<string, (path: string) => Response>>;
@@ -84,6 +90,29 @@ Deno.test("of a fleet its database is looked at, too", async () => {
   const { state, detail } = findings.find(({ part }) => part === "fleet database")!;
   assert.equal(state, "bad");
   assert.match(detail, /127\.0\.0\.1:1\/books does not answer/);
+});
+
+Deno.test({
+  name: "the ledger that a fleet's node had when it was alone is told of until it is imported",
+  ignore: SERVER === null,
+  async fn() {
+    await using world = await freshDatabase(SERVER!);
+    await using home = await openProviderHome();
+    const config = home.config({
+      fleet: { node: "n1", listen: "127.0.0.1:8403" },
+      ledger: { postgres: world.uri },
+    });
+    const told = async () =>
+      (await look(home, config)).find(({ part }) => part === "fleet ledger")?.state;
+    const book = join(home.dir, "state", "book");
+    await makeFolders(book, 0o700);
+    const store = await openStore(join(book, "ledger.db"));
+    await store.write([{ kind: "open", ...ID, charged: 0n }, ...sale(1)], "disk");
+    await store.close();
+    assert.equal(await told(), "doubtful");
+    await world.database.ask("INSERT INTO imports (word, done) VALUES ('', true)");
+    assert.equal(await told(), undefined);
+  },
 });
 
 Deno.test("a machine in good health has nothing bad, and its name says what it does", async () => {

@@ -39,11 +39,11 @@ export async function tellLoneLedger(
   };
 }
 
-/** What cannot be read may be one. */
+/** What is damaged may be one; of what this user may not read nothing is said. */
 function hasLedger(book: string): boolean {
   try {
     return !isEmpty(placesIn(book));
-  } catch {
-    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.PermissionDenied);
   }
 }
