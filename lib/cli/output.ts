@@ -46,20 +46,24 @@ export function jsonText(value: unknown, indent = 2): string {
   return `${JSON.stringify(value, plain, indent)}\n`;
 }
 
-/** `{ [name]: [...] }` as `jsonText` has it, in pieces: one for each item, and its end. */
-class JsonList {
-  #count = 0;
+/** What is printed in pieces: one for each item, and its end. */
+interface Pieces<Item> {
+  of(item: Item): string;
+  end(): string;
+}
 
-  constructor(private readonly name: string) {}
+const LINES: Pieces<string> = { of: (line) => `${line}\n`, end: () => "" };
 
-  piece(item: unknown): string {
-    const head = this.#count++ === 0 ? `{\n  ${JSON.stringify(this.name)}: [\n    ` : ",\n    ";
-    return head + jsonText(item).trimEnd().replaceAll("\n", "\n    ");
-  }
-
-  end(): string {
-    return this.#count === 0 ? jsonText({ [this.name]: [] }) : "\n  ]\n}\n";
-  }
+/** `{ [name]: [...] }` as `jsonText` has it. */
+function jsonListPieces(name: string): Pieces<unknown> {
+  let count = 0;
+  return {
+    of(item) {
+      const head = count++ === 0 ? `{\n  ${JSON.stringify(name)}: [\n    ` : ",\n    ";
+      return head + jsonText(item).trimEnd().replaceAll("\n", "\n    ");
+    },
+    end: () => count === 0 ? jsonText({ [name]: [] }) : "\n  ]\n}\n",
+  };
 }
 
 /** What is printed piece by piece goes out once there is so much of it, characters, */
@@ -72,7 +76,7 @@ class Joined {
   #text = "";
   #since = -Infinity;
 
-  constructor(private readonly print: (text: string) => void) {}
+  constructor(private readonly print: Print) {}
 
   put(piece: string): void {
     this.#text += piece;
@@ -85,6 +89,26 @@ class Joined {
     this.#text = "";
     this.#since = performance.now();
   }
+}
+
+type Print = (text: string) => void;
+
+function printAll<Item>(items: Iterable<Item>, pieces: Pieces<Item>, print: Print): void {
+  const joined = new Joined(print);
+  for (const item of items) joined.put(pieces.of(item));
+  joined.put(pieces.end());
+  joined.flush();
+}
+
+async function printAsTheyCome<Item>(
+  items: AsyncIterable<Item>,
+  pieces: Pieces<Item>,
+  print: Print,
+): Promise<void> {
+  const joined = new Joined(print);
+  for await (const item of items) joined.put(pieces.of(item));
+  joined.put(pieces.end());
+  joined.flush();
 }
 
 /** Where several were asked and all failed, as gateways are: what each of them said. */
@@ -110,10 +134,11 @@ export function createOutput(world: Pick<World, "stdout" | "stderr">, isJson: bo
     hasDocument = true;
     print(stdout, text);
   };
+  const printOut = (text: string) => print(stdout, text);
   // A failure that comes before its first piece is a document of its own.
   const printDocument = (text: string) => {
     hasDocument = true;
-    print(stdout, text);
+    printOut(text);
   };
   const out: Output = {
     isJson,
@@ -131,31 +156,15 @@ export function createOutput(world: Pick<World, "stdout" | "stderr">, isJson: bo
       if (isJson) out.json(json);
       else for (const line of lines) out.line(line);
     },
-    lines: (lines) => {
-      if (isJson) return;
-      const joined = new Joined((text) => print(stdout, text));
-      for (const line of lines) joined.put(`${line}\n`);
-      joined.flush();
-    },
+    lines: (lines) => isJson ? undefined : printAll(lines, LINES, printOut),
     linesAsTheyCome: async (lines) => {
-      if (isJson) return;
-      const joined = new Joined((text) => print(stdout, text));
-      for await (const line of lines) joined.put(`${line}\n`);
-      joined.flush();
+      if (!isJson) await printAsTheyCome(lines, LINES, printOut);
     },
     jsonList: (name, items) => {
-      if (!isJson) return;
-      const [list, joined] = [new JsonList(name), new Joined(printDocument)];
-      for (const item of items) joined.put(list.piece(item));
-      joined.put(list.end());
-      joined.flush();
+      if (isJson) printAll(items, jsonListPieces(name), printDocument);
     },
     jsonListAsItComes: async (name, items) => {
-      if (!isJson) return;
-      const [list, joined] = [new JsonList(name), new Joined(printDocument)];
-      for await (const item of items) joined.put(list.piece(item));
-      joined.put(list.end());
-      joined.flush();
+      if (isJson) await printAsTheyCome(items, jsonListPieces(name), printDocument);
     },
     bytes: (bytes) => write(stdout, bytes),
     errorBytes: (bytes) => write(stderr, bytes),

@@ -20,7 +20,7 @@ export interface BooksProof {
 }
 
 /** Of what is wrong, so many things are told. */
-const TOLD_MAX = 20;
+const TOLD = 20;
 
 const PROVE = `
   WITH lane_sums AS (
@@ -82,7 +82,7 @@ const PROVE = `
     (SELECT count(*) FROM accounts
       WHERE ceiling_block >= 0 AND used + held > ceiling)::text AS over,
     (SELECT count(*) FROM wrong)::int4 AS wrongs,
-    (SELECT coalesce(jsonb_agg(what), '[]') FROM (SELECT what FROM wrong LIMIT ${TOLD_MAX}) x)
+    (SELECT coalesce(jsonb_agg(what), '[]') FROM (SELECT what FROM wrong LIMIT ${TOLD}) x)
       AS wrong
   FROM counts c
 `;

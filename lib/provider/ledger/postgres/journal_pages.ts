@@ -1,8 +1,8 @@
 /**
  * A fleet's journal as it is read, the oldest charge first: page after page, each a statement of
- * its own, so neither its length nor its reader's pace takes memory here, or keeps the database from
- * cleaning up. No index has its order, which charges would have to pay for: a page is looked for in
- * a span of time that is as long as the last ones have shown to hold about a page.
+ * its own, so neither its length nor its reader's pace takes memory here, or keeps the database
+ * from cleaning up. No index has its order, which charges would have to pay for: a page is looked
+ * for in a span of time that is as long as the last ones have shown to hold about a page.
  */
 import type { Address, Hex } from "viem";
 import type { CidText } from "../../../cid.ts";
@@ -39,7 +39,7 @@ interface Row {
 const PAGE_ROWS = 5_000;
 /** Of the first page, ms. */
 const SPAN_MS = 60_000;
-/** In which a page is looked for, of one that has been found. */
+/** How much longer a span is than what the last page took. */
 const SPAN_GROWTH = 2;
 
 const ENDS = "SELECT min(at) AS first, max(at) AS last FROM journal WHERE at >= $1";
