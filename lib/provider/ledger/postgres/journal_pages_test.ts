@@ -73,6 +73,21 @@ test("a journal is read in pages, the oldest charge first, each of them once", a
   assert.ok(statements.length < 40, `${statements.length} statements`);
 });
 
+test("no charge is lost where one span of time ends and the next begins", async (world) => {
+  const { database } = world;
+  await database.ask("SELECT open_1($1, $2, 0)", [PAYER, LANE]);
+  // Spans are of a minute at first, and then twice as long each.
+  await database.ask(
+    `INSERT INTO journal (reservation, at, lane, charged, price, cid, outcome)
+      SELECT row_number() OVER (), at, 1, 1, 5, '', 'answered'
+      FROM (SELECT 0 AS at UNION ALL SELECT border + ms
+        FROM unnest('{60000, 180001, 420002}'::int8[]) border, generate_series(-2, 2) ms) x`,
+  );
+  const { charges, statements } = await read(world, {}, 10);
+  assert.deepEqual(numbersOf(charges), await expected(world, "true"));
+  assert.equal(statements.length, 5);
+});
+
 test("what is asked for is a payer's, a lane's, a deployment's, or since a time", async (world) => {
   await fill(world, 300);
   const asked: [JournalFilter, string][] = [
