@@ -43,8 +43,8 @@ export const operator = defineCommand({
     "whether it is this machine's key. They are found by the escrow's events; where the RPC does " +
     "not search far enough back, it tells that others may be named.",
     "outbox shows the transactions of this machine's operator that are not mined yet, and what they " +
-    "wait for. reset forgets them while the provider is stopped; with --cancel it puts an empty " +
-    "transfer in the place of each first, and waits until those are mined.",
+    "wait for. reset forgets them while the provider, or each node of it, is stopped; with " +
+    "--cancel it puts an empty transfer in the place of each first, and waits until those are mined.",
   ],
   examples: [
     "operator add 0x7099…79C8 --keys provider-key.json",
