@@ -33,6 +33,18 @@ export class PayerLanes {
     return this.#queued.size > 0;
   }
 
+  /** Credits that are to be charged or given back. */
+  get ended(): number {
+    let ended = 0;
+    for (const { rows, releases } of this.#queued) ended += rows.length + releases;
+    return ended;
+  }
+
+  /** Whether calls wait for credits. */
+  get isWanted(): boolean {
+    return this.#queued.values().some(({ wants }) => wants.length > 0);
+  }
+
   /** As the database takes them: the last one's answer has the sums of all. */
   queued(): LaneDesk[] {
     return [...this.#queued].sort((one, other) => Number(one.id) - Number(other.id));

@@ -83,6 +83,8 @@ export class PostgresLedger implements Ledger {
   readonly #elapsed: () => number;
   #session: number;
   #reservations = 0;
+  /** This node's calls that hold credits. */
+  #running = 0;
   /** What this node's calls hold may still cost. */
   #heldAmount = 0n;
   #sums: LaneSums = { unsettled: 0n, dueLanes: 0 };
@@ -105,6 +107,7 @@ export class PostgresLedger implements Ledger {
     this.#pump = new Pump({
       ...options,
       elapsed: this.#elapsed,
+      running: () => this.#running,
       onLost: () => this.#renew(),
     });
     this.#desks = new PayerDesks({
@@ -153,6 +156,7 @@ export class PostgresLedger implements Ledger {
   async charge(held: Held, outcome: Outcome, run: RunFacts | null, _until?: Until): Promise<void> {
     const { reservation, draw: { payer, lane, cid, price } } = held;
     this.#assertOurs(reservation);
+    this.#running -= 1;
     this.#heldAmount -= price;
     const desk = this.#desks.get(payer);
     const at = this.#options.now();
@@ -163,6 +167,7 @@ export class PostgresLedger implements Ledger {
 
   release({ reservation, draw: { payer, lane, price } }: Held, _reason: string): void {
     if (sessionOf(reservation) !== this.#session) return;
+    this.#running -= 1;
     this.#heldAmount -= price;
     const desk = this.#desks.get(payer);
     desk.release(lane);
@@ -274,6 +279,7 @@ export class PostgresLedger implements Ledger {
   beginAnew(): void {
     this.#session = this.#options.session();
     this.#reservations = 0;
+    this.#running = 0;
     this.#heldAmount = 0n;
     for (const desk of this.#desks.all()) {
       desk.beginAnew(sessionLost());
@@ -339,6 +345,7 @@ export class PostgresLedger implements Ledger {
 
   #heldBy(draw: Draw, isPooled: boolean): Held {
     this.#heldAmount += draw.price;
+    this.#running += 1;
     this.#desks.get(draw.payer).runs += 1;
     const reservation = this.#session * SESSION_STEP + ++this.#reservations;
     return { payable: true, reservation, draw, isPooled };

@@ -7,6 +7,7 @@ import type { Hex } from "viem";
 import { asKhachapuriError, type KhachapuriError } from "../../../errors.ts";
 import type { Log } from "../../../log.ts";
 import { type Database, PATIENCE_MS } from "../../fleet/database.ts";
+import { Gathering } from "./gathering.ts";
 import type { LookJson } from "./lane_json.ts";
 import type { PayerDesk } from "./payer_desk.ts";
 import { type LaneTurn, takeTurns, type TurnAnswer } from "./turn.ts";
@@ -18,6 +19,8 @@ export interface PumpOptions {
   /** What it held was given back: resolves when a new session has begun. */
   onLost(): Promise<void>;
   log: Log;
+  /** Calls of this node that hold credits. */
+  running(): number;
   /** Ms, by a clock that only goes on. */
   elapsed(): number;
 }
@@ -48,6 +51,9 @@ export class Pump {
   readonly #options: PumpOptions;
   readonly #places = new Map<PayerDesk, Place>();
   readonly #ready = new Set<PayerDesk>();
+  readonly #gathering: Gathering;
+  /** When what is gathered goes. */
+  #timer: ReturnType<typeof setTimeout> | null = null;
   #statements = 0;
   #isScheduled = false;
   #isClosed = false;
@@ -55,6 +61,7 @@ export class Pump {
 
   constructor(options: PumpOptions) {
     this.#options = options;
+    this.#gathering = new Gathering(options.elapsed);
   }
 
   /** Something is queued at the desk; all that is in this turn of the event loop goes together. */
@@ -121,11 +128,12 @@ export class Pump {
   #run(): void {
     const together: PayerDesk[] = [];
     const turns: LaneTurn[] = [];
+    const isGathering = this.#gathers();
     for (const desk of [...this.#ready]) {
       const place = this.#placeOf(desk);
       if (place.isBusy) continue;
       if (this.#startJob(desk, place)) continue;
-      if (this.#statements >= STATEMENTS || turns.length >= LANES) continue;
+      if (isGathering || this.#statements >= STATEMENTS || turns.length >= LANES) continue;
       this.#ready.delete(desk);
       const own = desk.compose();
       if (own.length > 0) {
@@ -136,6 +144,25 @@ export class Pump {
     }
     if (turns.length > 0) this.#send(together, turns);
     this.#tellIdle();
+  }
+
+  /** Whether what is queued waits for more, till the timer runs it. */
+  #gathers(): boolean {
+    let [ended, isWanted] = [0, false];
+    for (const { lanes } of this.#ready) {
+      ended += lanes.ended;
+      isWanted ||= lanes.isWanted;
+    }
+    if (ended === 0 || this.#isClosed) return false;
+    const running = this.#options.running();
+    const waitMs = this.#gathering.waitMs({ ended, isWanted, running });
+    if (waitMs > 0) {
+      this.#timer ??= setTimeout(() => {
+        this.#timer = null;
+        this.#run();
+      }, waitMs);
+    }
+    return waitMs > 0;
   }
 
   /** @returns whether the desk is busy with a job now */
@@ -171,9 +198,12 @@ export class Pump {
 
   async #send(desks: readonly PayerDesk[], turns: readonly LaneTurn[]): Promise<void> {
     this.#statements += 1;
+    this.#gathering.goes();
+    const sentAt = this.#options.elapsed();
     try {
       await this.#carryOut(desks, turns);
     } finally {
+      this.#gathering.took(this.#options.elapsed() - sentAt);
       this.#statements -= 1;
       for (const desk of desks) this.#free(desk);
     }
