@@ -201,6 +201,18 @@ Deno.test({
       assert.equal(await earned() - before, 3n * EXACT_PRICE);
     });
 
+    await t.step("an owner's calls a minute are as many at all nodes together", async () => {
+      const limits = { ...LIMITS, ownerCreditsPerMinute: 2 };
+      const seldom = await market.deploy({ ...HELLO, fields: { limits } });
+      const statuses: number[] = [];
+      for (const node of [...nodes, n1]) {
+        const response = await call(node, seldom);
+        statuses.push(response.status);
+        await response.body?.cancel();
+      }
+      assert.deepEqual(statuses, [200, 200, 429, 429]);
+    });
+
     await t.step("a ledger that moves is not taken over by a process of it", async () => {
       await n3.configure({ ledger: {} });
       await assert.rejects(n3.start({ isSuccessor: true }), /did not start/);

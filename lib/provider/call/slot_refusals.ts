@@ -32,10 +32,3 @@ export function shuttingDown(): KhachapuriError {
     retryAfterSeconds: 1,
   });
 }
-
-export function tooFast(perMinute: number, waitSeconds: number): KhachapuriError {
-  return new KhachapuriError("rate_limited", `the owner pays for ${perMinute} credits a minute`, {
-    retryAfterSeconds: Math.ceil(waitSeconds),
-    hints: ["or pay with a permit of your own"],
-  });
-}

@@ -17,12 +17,13 @@ import {
 import { Lru } from "../../lru.ts";
 import { TokenBucket } from "../../token_bucket.ts";
 import type { Deployment } from "../deployment/deployment.ts";
+import { tooFast } from "../ledger/owners_rate.ts";
 import type { SlotUsage } from "../metrics/slot_usage.ts";
 import type { Bill } from "../money/scheme.ts";
 import { FairQueue } from "./fair_queue.ts";
 import { hasToLeave } from "./fair_share.ts";
 import type { CallOf, Gate, Refusal, Turn } from "./parties.ts";
-import { noSlot, shuttingDown, tooFast, wantedByOthers } from "./slot_refusals.ts";
+import { noSlot, shuttingDown, wantedByOthers } from "./slot_refusals.ts";
 import { type OwnersRate, type Slot, type SlotDesk, TakenSlot } from "./taken_slot.ts";
 import { type Waiting, WaitingRoom } from "./waiting_room.ts";
 

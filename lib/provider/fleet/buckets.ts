@@ -41,6 +41,37 @@ export async function giveTokensBack(
   await database.ask("SELECT give_token_back_1($1::text::jsonb)", [toJson(buckets)]);
 }
 
+export interface Leased {
+  readonly taken: number;
+  /** Until there is one more. */
+  readonly waitSeconds: number;
+}
+
+/**
+ * Takes up to so many tokens of one, for a node to give out. A lost connection may cost as many.
+ * @throws KhachapuriError `database_unavailable`
+ */
+export async function leaseTokens(
+  database: Database,
+  { key, size, perSecond }: SharedBucket,
+  wanted: number,
+): Promise<Leased> {
+  const [row] = await database.ask<{ taken: number; wait: number }>(
+    "SELECT taken, wait FROM lease_tokens_1($1, $2, $3, $4)",
+    [key, size, perSecond, wanted],
+  );
+  return { taken: row!.taken, waitSeconds: row!.wait };
+}
+
+/** Of those that were leased some were not given out. @throws as `leaseTokens` */
+export async function returnTokens(
+  database: Database,
+  { key, perSecond }: SharedBucket,
+  count: number,
+): Promise<void> {
+  await database.ask("SELECT give_tokens_1($1, $2, $3)", [key, perSecond, count]);
+}
+
 function toJson(buckets: readonly SharedBucket[]): string {
   return JSON.stringify(buckets.map(({ key, size, perSecond }) => [key, size, perSecond]));
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { freshDatabase, startFleetServer } from "../../../worlds/fleet_database.ts";
-import { giveTokensBack, type Lacking, takeTokens } from "./buckets.ts";
+import { giveTokensBack, type Lacking, leaseTokens, returnTokens, takeTokens } from "./buckets.ts";
 import type { Database } from "./database.ts";
 
 const SERVER = await startFleetServer();
@@ -82,5 +82,27 @@ Deno.test({
     await pass(database, 2_000);
     await takeTokens(database, [ALL]);
     assert.deepEqual([...await database.ask("SELECT key FROM buckets")], [{ key: "all" }]);
+  },
+});
+
+Deno.test({
+  name: "of one as many are leased as are wanted or there, and what is returned is there again",
+  ignore,
+  async fn() {
+    await using world = await freshDatabase(SERVER!);
+    const { database } = world;
+    const bucket = { key: "rate", size: 10, perSecond: 0.1 };
+    const leased = async (wanted: number) => (await leaseTokens(database, bucket, wanted)).taken;
+    assert.equal(await leased(4), 4);
+    assert.equal(await leased(100), 6);
+    const none = await leaseTokens(database, bucket, 1);
+    assert.equal(none.taken, 0);
+    assert.ok(none.waitSeconds > 5 && none.waitSeconds <= 10, String(none.waitSeconds));
+    await returnTokens(database, bucket, 3);
+    assert.equal(await leased(5), 3);
+    await pass(database, 20);
+    assert.equal(await leased(5), 2);
+    await pass(database, 1_000_000);
+    assert.equal(await leased(50), 10, "it was full long ago, and holds no more for it");
   },
 });

@@ -36,6 +36,8 @@ export interface Draw extends LaneId {
   readonly price: bigint;
   /** The deployment that is to run for it. */
   readonly cid: CidText;
+  /** Credits a minute that strangers may cost the owner who pays; absent: it is the caller. */
+  readonly ownerCreditsPerMinute?: number;
 }
 
 /** A payer's allowance for this provider and its counters, all as of one block. */

@@ -72,8 +72,10 @@ export class BillReader {
 
   /** For what its owner is to pay, whoever pays for calls. */
   ofOwner(deployment: Deployment): CreditsBill {
-    const { cid } = deployment;
-    return billOf(cid, "owner", this.ownerPermit(deployment), this.ownerPrices.priceOf(cid), null);
+    const { cid, spec: { limits: { ownerCreditsPerMinute } } } = deployment;
+    const price = this.ownerPrices.priceOf(cid);
+    const bill = billOf(cid, "owner", this.ownerPermit(deployment), price, null);
+    return { ...bill, ownerCreditsPerMinute };
   }
 
   /** The permit that a request brings along; null when it has none that can be read. */

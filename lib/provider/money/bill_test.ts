@@ -94,6 +94,7 @@ Deno.test("who shows nothing is the owner's guest, on the lane of the deployment
     price: SELLER.price,
     cid: CID,
     deposit: null,
+    ownerCreditsPerMinute: 600,
   });
 });
 

@@ -6,7 +6,8 @@ import { OwnerPayment } from "./owner_payment.ts";
 const FROM = "203.0.113.7";
 
 async function deploymentOf(access = "public"): Promise<Deployment> {
-  return { cid: CID, spec: { access }, entry: { permit: await permit() } } as Deployment;
+  const spec = { access, limits: { ownerCreditsPerMinute: 60 } };
+  return { cid: CID, spec, entry: { permit: await permit() } } as Deployment;
 }
 
 Deno.test("an owner is told what a call would cost, and how many it can pay, and pays nothing", async () => {

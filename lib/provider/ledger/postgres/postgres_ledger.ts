@@ -38,6 +38,7 @@ import type { ReceiptedCharge } from "../store.ts";
 import { standingOf } from "../told_lane.ts";
 import type { LookJson } from "./lane_json.ts";
 import { LaneReader, type LaneSums } from "./lane_reader.ts";
+import { LeasedRates } from "./leased_rates.ts";
 import type { PayerDesk } from "./payer_desk.ts";
 import { PayerDesks } from "./payer_desks.ts";
 import { Pump } from "./pump.ts";
@@ -80,6 +81,7 @@ export class PostgresLedger implements Ledger {
   readonly #position: Position;
   readonly #reader: LaneReader;
   readonly #pump: Pump;
+  readonly #rates: LeasedRates;
   readonly #elapsed: () => number;
   #session: number;
   #reservations = 0;
@@ -104,6 +106,7 @@ export class PostgresLedger implements Ledger {
       },
     };
     this.#reader = new LaneReader(options.database);
+    this.#rates = new LeasedRates(options.database);
     this.#pump = new Pump({
       ...options,
       elapsed: this.#elapsed,
@@ -140,6 +143,10 @@ export class PostgresLedger implements Ledger {
     isPooled = true,
   ): Promise<Held | No> {
     assertAllowance(source);
+    return await this.#rates.counted(draw, () => this.#hold(draw, view, isPooled));
+  }
+
+  async #hold(draw: Draw, view: PayerView, isPooled: boolean): Promise<Held | No> {
     if (!this.#desks.get(draw.payer).lanes.find(draw.lane)) {
       const no = await this.#open(draw, view);
       if (no) return no;
@@ -165,7 +172,9 @@ export class PostgresLedger implements Ledger {
     await done;
   }
 
-  release({ reservation, draw: { payer, lane, price } }: Held, _reason: string): void {
+  release({ reservation, draw }: Held, _reason: string): void {
+    const { payer, lane, price } = draw;
+    this.#rates.release(draw);
     if (sessionOf(reservation) !== this.#session) return;
     this.#running -= 1;
     this.#heldAmount -= price;
@@ -301,6 +310,7 @@ export class PostgresLedger implements Ledger {
     this.stopHolding();
     this.#pump.close();
     await this.#pump.drained();
+    await this.#rates.close();
   }
 
   #judge(draw: Draw, view: PayerView): Judgement {
