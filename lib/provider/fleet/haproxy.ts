@@ -197,8 +197,8 @@ function calls(place: string, domain: string, nodes: number): string {
   const name = "req.hdr(host),host_only,lower";
   return `\
 # Where a node breaks off, a call that is not the first on its connection is answered by the
-# connection's end, and callers send it again by themselves, though it may have been charged. So each
-# has a connection of its own in here, and is answered 502.
+# connection's end, and callers send it again by themselves, though it may have been charged. So
+# each has a connection of its own in here, and is answered 502.
 backend each
   http-reuse never
   server calls ${place}
