@@ -5,6 +5,7 @@
  */
 import { type PlainError, toPlainError } from "../../../plain_error.ts";
 import type { Database } from "../../fleet/database.ts";
+import { jsonbText } from "../../fleet/jsonb.ts";
 import type { SettlersTerm } from "./leaders_purchases.ts";
 import { purchaseIn, type PurchaseJson } from "./purchase_json.ts";
 import type { Purchase } from "../purchase_rows.ts";
@@ -72,7 +73,7 @@ export class PurchaseWishes {
    * @param failure what was thrown; null: nothing was
    */
   async tell({ session, term }: SettlersTerm, wish: Wish, failure: unknown): Promise<void> {
-    const told = failure === null ? null : JSON.stringify(toPlainError(failure));
+    const told = failure === null ? null : jsonbText(toPlainError(failure));
     await this.database.ask(
       `UPDATE purchases SET wish = NULL, told = $5::text::jsonb
        WHERE id = $3 AND wished = $4 AND wish IS NOT NULL AND leads_1($1, $2)`,

@@ -7,6 +7,7 @@ import type { Address, Hex, TransactionReceipt } from "viem";
 import { KhachapuriError } from "../../../errors.ts";
 import { fromPlain, toPlain } from "../../../plain.ts";
 import { toPlainError } from "../../../plain_error.ts";
+import { jsonbText } from "../../fleet/jsonb.ts";
 import type { Database } from "../../fleet/database.ts";
 import type { Term } from "../../fleet/leadership.ts";
 import type { Operator, Sending } from "../operator.ts";
@@ -133,7 +134,7 @@ export class WishDesk {
 
   async #tell({ kind, recipient, data }: Wished, result: WishResult): Promise<void> {
     const { database, term: { session, term } } = this.#options;
-    const said = JSON.stringify(result);
+    const said = jsonbText(result);
     await database.ask(FULFIL, [session, term, kind, recipient, data, said]);
   }
 }
@@ -146,7 +147,7 @@ export async function tellMined(database: Database, receipt: TransactionReceipt)
   const result: WishResult = { receipt: toPlain(receipt) };
   await database.ask(
     "SELECT mined_1($1, $2::text::jsonb)",
-    [receipt.transactionHash, JSON.stringify(result)],
+    [receipt.transactionHash, jsonbText(result)],
   );
 }
 

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { openFleetChain, type SendingNode } from "../../../../worlds/chain/fleet_chain.ts";
-import { startFleetServer } from "../../../../worlds/fleet_database.ts";
+import {
+  beginSession,
+  freshDatabase,
+  leadAlone,
+  startFleetServer,
+} from "../../../../worlds/fleet_database.ts";
+import { KhachapuriError } from "../../../errors.ts";
+import { WishDesk } from "./wish_desk.ts";
 
 const SERVER = await startFleetServer();
 const ignore = SERVER === null;
@@ -183,5 +190,45 @@ Deno.test({
     await leader!.lead();
     await settled;
     assert.deepEqual([leader!.settled, node!.settled], [1, 0]);
+  },
+});
+
+Deno.test({
+  name: "a wish whose failure has words that no database takes is told of, and sent once",
+  ignore,
+  async fn() {
+    await using world = await freshDatabase(SERVER!);
+    const { database } = world;
+    const term = await leadAlone(database, await beginSession(database, "n1"));
+    await database.ask(
+      `INSERT INTO wishes (id, kind, recipient, data, sending)
+        VALUES ('1', 'send', '0xa', '0xb', '{}')`,
+    );
+    let sent = 0;
+    const operator = {
+      send() {
+        sent += 1;
+        return Promise.reject(new KhachapuriError("chain_refused", "it says \u0000\ud800"));
+      },
+      endOf: () => null,
+      calls: () => [],
+    };
+    const troubles: unknown[] = [];
+    const desk = new WishDesk({
+      ...{ database, term, operator: operator as never, settle: () => Promise.resolve() },
+      onTrouble: (error) => void troubles.push(error),
+    });
+    const resultOf = async () => {
+      const [row] = await database.ask<{ result: { error: { message: string } } | null }>(
+        "SELECT result FROM wishes",
+      );
+      return row!.result;
+    };
+    await desk.look();
+    await until(async () => await resultOf() !== null || troubles.length > 0);
+    await desk.look();
+    await desk.close();
+    assert.deepEqual([sent, troubles], [1, []]);
+    assert.equal((await resultOf())!.error.message, "it says \ufffd\ufffd");
   },
 });
