@@ -81,7 +81,7 @@ export async function openBooksNode(
       database,
       card: { node: dir, url: "http://127.0.0.1:1", version: "1" },
       facts: () => ({ seen: books.seen() }),
-      beforeBeat: () => books.beat(),
+      besideBeats: () => books.beat(),
       onLost() {},
     });
   }

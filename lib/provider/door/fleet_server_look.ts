@@ -5,7 +5,7 @@ import type { StandbySeen } from "../fleet/server_survey.ts";
 import type { Survey } from "../fleet/survey.ts";
 import type { Look } from "./findings.ts";
 
-/** A node has four connections; more than this part of all in use, and the next one gets none. */
+/** A node has five connections; more than this part of all in use, and the next one gets none. */
 const CONNECTIONS_SHARE = 0.8;
 /** So many dead rows for one that lives, and reading passes more of them than it finds. */
 const DEAD_SHARE = 3;
@@ -149,7 +149,7 @@ export function judgePooler({ server: { ignored }, isShared }: Survey): Look {
 }
 
 export const DIRECT_HINT =
-  "a node needs four connections and no pooler: name the servers themselves in ledger.postgres";
+  "a node needs five connections and no pooler: name the servers themselves in ledger.postgres";
 
 function megabytes(bytes: number): string {
   return `${Math.ceil(bytes / 1e6)} MB`;

@@ -56,7 +56,7 @@ export class Membership {
       card: { node: fleet.node, url: nodeUrlOf(fleet), version: VERSION },
       gone: isAlone ? await readLastSession(sessionPath) : null,
       onBegun: (session) => member.#noteSession(session),
-      beforeBeat: () => member.#beforeBeat(),
+      besideBeats: () => member.#besideBeats(),
       facts: () => member.#facts(),
       onLost: () => member.#followed?.ledger.beginAnew(),
       onTrouble: (error) => log.debug("the fleet is not heard", { error }),
@@ -123,7 +123,7 @@ export class Membership {
     });
   }
 
-  async #beforeBeat(): Promise<void> {
+  async #besideBeats(): Promise<void> {
     if (this.#hasLeft) return;
     this.#beat = this.options.shared.beat().catch((error) => {
       this.options.log.debug("what is shared is not read", { error });

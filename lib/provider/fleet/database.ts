@@ -22,6 +22,8 @@ export interface AskOptions {
   patienceMs?: number;
   /** A long look: its answer may take its time, and only a loss after that is the end of it. */
   isLong?: boolean;
+  /** It waits for no other statement but such ones: they have a connection to themselves. */
+  isUrgent?: boolean;
 }
 
 export interface Database {
@@ -50,14 +52,14 @@ export interface Database {
 }
 
 export interface DatabaseOptions {
-  /** Statements at a time. */
+  /** Statements at a time; one more where something is urgent. */
   connections?: number;
   /** Of PGPASSFILE; asked where the address names no file. */
   passfile?: string | undefined;
 }
 
 /**
- * Each carries one statement at a time. With two on the way every second one waits for the first:
+ * Each carries one statement at a time; what is urgent has one more. With two on the way every second one waits for the first:
  * turns at a millisecond's distance took twice as long at most, and no more of them got done.
  */
 const CONNECTIONS = 4;
@@ -116,12 +118,18 @@ interface Line {
   connection: Connection | null;
 }
 
+/** Lines, and what waits for one of them. */
+interface Desk {
+  /** Those that have nothing to do, the last to have had at the end. */
+  readonly idle: Line[];
+  readonly lines: readonly Line[];
+  readonly waiting: Errand[];
+}
+
 class FleetDatabase implements Database {
   readonly name: string;
-  /** Those that have nothing to do, the last to have had at the end. */
-  readonly #idle: Line[];
-  readonly #lines: readonly Line[];
-  readonly #waiting: Errand[] = [];
+  readonly #usual: Desk;
+  readonly #urgent = makeDesk(1);
   readonly #working = new Set<Promise<void>>();
   readonly #closing = new AbortController();
   /** Of the host that took writes last, or is tried next. */
@@ -135,20 +143,19 @@ class FleetDatabase implements Database {
     connections: number,
   ) {
     this.name = describeAddress(address);
-    this.#lines = Array.from({ length: connections }, () => ({ connection: null }));
-    this.#idle = [...this.#lines];
+    this.#usual = makeDesk(connections);
   }
 
   async ask<Row>(
     statement: string,
     parameters: readonly Parameter[] = [],
-    { patienceMs = PATIENCE_MS, isLong = false }: AskOptions = {},
+    options: AskOptions = {},
   ): Promise<Row[]> {
-    return await this.#run(statement, parameters, patienceMs, isLong) as Row[];
+    return await this.#run(statement, parameters, options) as Row[];
   }
 
   async script(statements: string): Promise<void> {
-    await this.#run(statements, null, PATIENCE_MS, true);
+    await this.#run(statements, null, { isLong: true });
   }
 
   trouble(): string | null {
@@ -157,21 +164,20 @@ class FleetDatabase implements Database {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    for (const { reject } of this.#waiting.splice(0)) reject(unavailable(CLOSED));
+    const desks = [this.#usual, this.#urgent];
+    for (const { waiting } of desks) {
+      for (const { reject } of waiting.splice(0)) reject(unavailable(CLOSED));
+    }
     const farewell = new AbortController();
     await Promise.race([Promise.all(this.#working), pause(FAREWELL_MS, farewell.signal)]);
     farewell.abort();
-    await Promise.all(this.#lines.map(async (line) => {
-      if (this.#idle.includes(line)) await line.connection?.end();
-      else line.connection?.drop(unavailable(CLOSED));
-    }));
+    await Promise.all(desks.map(leave));
   }
 
   async #run(
     statement: string,
     parameters: readonly Parameter[] | null,
-    patienceMs: number,
-    isLong: boolean,
+    { patienceMs = PATIENCE_MS, isLong = false, isUrgent = false }: AskOptions,
   ): Promise<unknown[]> {
     if (this.#closing.signal.aborted) throw unavailable(CLOSED);
     const { promise, resolve, reject } = Promise.withResolvers<unknown[]>();
@@ -179,9 +185,10 @@ class FleetDatabase implements Database {
     const errand: Errand = { statement, parameters, until, resolve, reject, isOver: false };
     // A timer of a time without end is over at once.
     const isTimed = !isLong && Number.isFinite(patienceMs);
-    const timer = isTimed ? setTimeout(() => this.#giveUp(errand), patienceMs) : undefined;
-    this.#waiting.push(errand);
-    this.#start();
+    const desk = isUrgent ? this.#urgent : this.#usual;
+    const timer = isTimed ? setTimeout(() => this.#giveUp(errand, desk), patienceMs) : undefined;
+    desk.waiting.push(errand);
+    this.#start(desk);
     try {
       return await promise;
     } finally {
@@ -190,22 +197,23 @@ class FleetDatabase implements Database {
   }
 
   /** It may be on its way still, and goes on alone. */
-  #giveUp(errand: Errand): void {
+  #giveUp(errand: Errand, { waiting }: Desk): void {
     errand.isOver = true;
-    const place = this.#waiting.indexOf(errand);
-    if (place >= 0) this.#waiting.splice(place, 1);
+    const place = waiting.indexOf(errand);
+    if (place >= 0) waiting.splice(place, 1);
     this.#trouble ??= new Error("there was no answer in time");
     errand.reject(this.#unavailable(this.#trouble));
   }
 
   /** Gives what waits to who has nothing to do. */
-  #start(): void {
-    while (this.#idle.length > 0 && this.#waiting.length > 0) {
-      const line = this.#idle.pop()!;
-      const work = this.#carryOut(line, this.#waiting.shift()!).then(() => {
+  #start(desk: Desk): void {
+    const { idle, waiting } = desk;
+    while (idle.length > 0 && waiting.length > 0) {
+      const line = idle.pop()!;
+      const work = this.#carryOut(line, waiting.shift()!).then(() => {
         this.#working.delete(work);
-        this.#idle.push(line);
-        this.#start();
+        idle.push(line);
+        this.#start(desk);
       });
       this.#working.add(work);
     }
@@ -256,4 +264,17 @@ class FleetDatabase implements Database {
   #unavailable(cause: Error): KhachapuriError {
     return this.#hasAnswered ? unavailable(undefined, cause) : unanswered(this.name, cause);
   }
+}
+
+function makeDesk(connections: number): Desk {
+  const lines: Line[] = Array.from({ length: connections }, () => ({ connection: null }));
+  return { idle: [...lines], lines, waiting: [] };
+}
+
+/** Takes leave where nothing is under way, and drops what is. */
+async function leave({ idle, lines }: Desk): Promise<void> {
+  await Promise.all(lines.map(async (line) => {
+    if (idle.includes(line)) await line.connection?.end();
+    else line.connection?.drop(unavailable(CLOSED));
+  }));
 }

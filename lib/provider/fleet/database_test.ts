@@ -120,6 +120,18 @@ test("statements beyond the connections wait for their turn, in their order", as
   assert.equal(world.wire.connections, 1);
 }, { connections: 1 });
 
+test("what is urgent waits for nothing else, be it many or slow", async (world) => {
+  const { database, wire } = world;
+  await using lock = await world.hold();
+  const waiting = [1, 2, 3].map((id) => database.ask(WRITE, [id], PATIENT));
+  await world.server.backend(WAITS);
+  const urgent = await database.ask("SELECT 7::int4 AS one", [], { isUrgent: true });
+  assert.deepEqual([...urgent], [{ one: 7 }]);
+  assert.equal(wire.connections, 2);
+  await lock.query("SELECT pg_advisory_unlock(1)");
+  await Promise.all(waiting);
+}, { connections: 1 });
+
 test("limits that somebody sets for our user end no statement", async ({ database, server }) => {
   for (const limit of ["statement_timeout", "lock_timeout"]) {
     await server.query(`ALTER ROLE nino SET ${limit} = '20ms'`);

@@ -1,14 +1,20 @@
 import assert from "node:assert/strict";
 import { freshDatabase, startFleetServer } from "../../../worlds/fleet_database.ts";
+import { within } from "../../within.ts";
 import type { Database } from "./database.ts";
-import { type LiveNode, Sessions } from "./sessions.ts";
+import { type LiveNode, Sessions, type SessionsOptions } from "./sessions.ts";
 
 const SERVER = await startFleetServer();
 const ignore = SERVER === null;
 
-function begin(database: Database, node: string, onLost: (session: number) => void = () => {}) {
+function begin(
+  database: Database,
+  node: string,
+  onLost: (session: number) => void = () => {},
+  more: Partial<SessionsOptions> = {},
+) {
   const card = { node, url: `http://${node}:1`, version: "1" };
-  return Sessions.begin({ database, card, facts: () => ({ runs: 3 }), onLost });
+  return Sessions.begin({ database, card, facts: () => ({ runs: 3 }), onLost, ...more });
 }
 
 /** As if ten seconds had gone by without a word of it. */
@@ -92,5 +98,47 @@ Deno.test({
     await other.beat();
     assert.deepEqual(await heldOf(database), { accounts: 0, lanes: 0, holds: 0 });
     await Promise.all([silent.end(), other.end()]);
+  },
+});
+
+/** A beat that nobody asked for has come since. */
+async function isProlonged(database: Database, session: number): Promise<void> {
+  const untilOf = async () => {
+    const [row] = await database.ask<{ until: string }>(
+      "SELECT until::text FROM sessions WHERE id = $1",
+      [session],
+    );
+    return row!.until;
+  };
+  const before = await untilOf();
+  while (await untilOf() === before);
+}
+
+Deno.test({
+  name: "a session goes on though nothing else does, and begins anew where it was given up",
+  ignore,
+  async fn() {
+    await using world = await freshDatabase(SERVER!);
+    const database = await world.open();
+    const lost: number[] = [];
+    const never = new Promise<void>(() => {});
+    const node = await begin(database, "n1", (session) => void lost.push(session), {
+      besideBeats: () => never,
+      onBegun: () => lost.length === 0 ? Promise.resolve() : never,
+    });
+    const before = node.session;
+    // Whatever callers bring about has all connections there are for it.
+    const busy = Array.from({ length: 8 }, () => database.ask("SELECT pg_sleep(60)"));
+    for (const each of busy) each.catch(() => {});
+    for (let beats = 0; beats < 2; beats++) {
+      assert.notEqual(await within(isProlonged(world.database, before), 5_000), "late");
+    }
+    await world.database.ask("UPDATE sessions SET reaped = true");
+    assert.notEqual(await within(node.beat(), 5_000), "late");
+    assert.notEqual(node.session, before);
+    assert.deepEqual(lost, [node.session]);
+    await within(isProlonged(world.database, node.session), 5_000);
+    await database.close();
+    assert.notEqual(await within(node.end().catch(() => {}), 5_000), "late");
   },
 });

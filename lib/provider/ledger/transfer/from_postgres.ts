@@ -38,12 +38,7 @@ const GONE = `
  * @throws KhachapuriError `access_denied` while a node lives
  */
 export async function recoverFleet(database: Database): Promise<void> {
-  const left = await database.ask<{ session: number; account: string }>(
-    "SELECT session, account FROM expire_1()",
-  );
-  for (const { session, account } of left) {
-    await database.ask("SELECT give_back_1($1, $2)", [session, account]);
-  }
+  await reap(database);
   const live = await database.ask<{ node: string }>(
     "SELECT DISTINCT node FROM sessions WHERE NOT reaped ORDER BY node",
   );
