@@ -18,11 +18,11 @@ export class TokenBucket {
     this.#filledAt = now();
   }
 
-  /** Takes one token; false when there is none. */
-  take(): boolean {
+  /** Takes one token, or so many; false when there are not. */
+  take(tokens = 1): boolean {
     this.#refill();
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
+    if (this.#tokens < tokens) return false;
+    this.#tokens -= tokens;
     return true;
   }
 

@@ -104,9 +104,19 @@ export class LogRows {
     return this.#select.all(cid, number) as unknown as LogRow[];
   }
 
-  /** The first `most` rows of all deployments with a higher number, in their order. */
-  allAfter(number: number, most: number): OwnedRow[] {
-    return this.#selectAll.all(number, most) as unknown as OwnedRow[];
+  /**
+   * The first rows of all deployments with a higher number, in their order: so many, and no more
+   * once they have so many bytes.
+   */
+  allAfter(number: number, most: number, bytesMost: number): OwnedRow[] {
+    const rows: OwnedRow[] = [];
+    let bytes = 0;
+    for (const row of this.#selectAll.iterate(number, most) as Iterable<unknown>) {
+      rows.push(row as OwnedRow);
+      bytes += Buffer.byteLength((row as OwnedRow).text);
+      if (bytes >= bytesMost) break;
+    }
+    return rows;
   }
 
   /** The text of a deployment's last row; null: it has none. */

@@ -71,3 +71,14 @@ Deno.test("what is rolled back is not counted", () => {
   log.rows.makeRoom();
   assert.equal(log.textsOf(A).length, 1);
 });
+
+Deno.test("of all that is there so many rows are read at a time, or so many bytes", () => {
+  using log = openRows(1_000);
+  for (let number = 1; number <= 5; number++) log.rows.add(number, A, "x".repeat(10));
+  const numbersOf = (...words: [number, number, number]) =>
+    log.rows.allAfter(...words).map(({ number }) => number);
+  assert.deepEqual(numbersOf(1, 2, 1_000), [2, 3]);
+  assert.deepEqual(numbersOf(1, 9, 25), [2, 3, 4]);
+  assert.deepEqual(numbersOf(4, 9, 1), [5]);
+  assert.deepEqual(numbersOf(0, 9, 1_000), [1, 2, 3, 4, 5]);
+});

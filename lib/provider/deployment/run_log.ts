@@ -3,6 +3,7 @@
  * money: what comes shares a write, so that no call waits for an fsync, and what cannot be written
  * is lost.
  */
+import { Buffer } from "node:buffer";
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
 import type { EgressRecord } from "../../../sandbox/egress_tally.ts";
@@ -232,12 +233,24 @@ export class RunLog implements RunReader {
     return new Map(found.filter((entry): entry is [CidText, LoggedRun] => entry[1] !== null));
   }
 
-  /** The first `most` lines after one, of those that are written; from 0: of all. */
-  linesAfter(number: number, most: number): LogLine[] {
+  /**
+   * The first lines after one, of those that are written; from 0: of all. So many, and no more once
+   * they have so many bytes.
+   */
+  linesAfter(number: number, most: number, bytesMost: number): LogLine[] {
     const of = (rows: LogRows, isServers: boolean) =>
-      rows.allAfter(number, most).map((row) => ({ ...row, isServers }));
+      rows.allAfter(number, most, bytesMost).map((row) => ({ ...row, isServers }));
     const lines = [...of(this.#runs, false), ...of(this.#entries, true)];
-    return lines.sort((one, other) => one.number - other.number).slice(0, most);
+    lines.sort((one, other) => one.number - other.number);
+    let bytes = 0;
+    const isBeyond = ({ text }: LogLine) => (bytes += Buffer.byteLength(text)) >= bytesMost;
+    const last = lines.findIndex(isBeyond);
+    return lines.slice(0, last < 0 ? most : Math.min(most, last + 1));
+  }
+
+  /** The number of the last line that is written. */
+  get newest(): number {
+    return this.#newest;
   }
 
   /** No line that comes has this number, or one before it. */

@@ -218,3 +218,23 @@ Deno.test("a busy deployment writes no more runs than it keeps, so that a call's
     records.close();
   });
 });
+
+Deno.test("lines of runs and servers come in one order, so many of them or so many bytes", () =>
+  withFile((path) => {
+    const records = openRecords(path);
+    const { runLog } = records;
+    for (const at of [1, 2, 3]) {
+      runLog.add(A, { ...RUN, at });
+      runLog.flush();
+      runLog.addServerEntry(B, printed("x".repeat(1_000), at));
+      runLog.flush();
+    }
+    const numbersOf = (...words: [number, number, number]) =>
+      runLog.linesAfter(...words).map(({ number, isServers }) => isServers ? -number : number);
+    assert.equal(runLog.newest, 6);
+    assert.deepEqual(numbersOf(0, 9, 9_999), [1, -2, 3, -4, 5, -6]);
+    assert.deepEqual(numbersOf(1, 3, 9_999), [-2, 3, -4]);
+    assert.deepEqual(numbersOf(0, 9, 1_000), [1, -2]);
+    assert.deepEqual(numbersOf(2, 9, 1), [3]);
+    records.close();
+  }));

@@ -36,6 +36,8 @@ export interface SharedBooksOptions {
   onDenied?(denial: Denial): void;
   /** What could not be sent now is sent later. */
   onTrouble?(error: unknown): void;
+  /** So many lines of the run log were sent without what programs wrote. */
+  onShortened?(lines: number): void;
 }
 
 export interface SharedBooks {
@@ -47,7 +49,7 @@ export interface SharedBooks {
   readonly isAsConfigured: boolean;
   /** Up to which change of the fleet this node knows all, for the facts of its session. */
   seen(): number;
-  /** Before each beat of the session. */
+  /** Beside each beat of the session. */
   beat(): Promise<void>;
 }
 
@@ -57,7 +59,7 @@ export interface SharedBooks {
  * @throws KhachapuriError `database_unavailable`
  */
 export async function openSharedBooks(options: SharedBooksOptions): Promise<SharedBooks> {
-  const { database, node, records, configured, session, onTrouble } = options;
+  const { database, node, records, configured, session, onTrouble, onShortened } = options;
   const log = new SharedLog(database, UNPAID_RENEWALS_MAX);
   const own = new SharedRecords(options);
   const denials = new SharedDenials({ ...options, ...options.denials });
@@ -76,6 +78,7 @@ export async function openSharedBooks(options: SharedBooksOptions): Promise<Shar
     file,
     runLog,
     ...(onTrouble ? { onTrouble } : {}),
+    ...(onShortened ? { onShortened } : {}),
   });
   return {
     stops: own.stopsOf(replica, session),

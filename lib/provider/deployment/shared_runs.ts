@@ -6,9 +6,11 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { CidText } from "../../cid.ts";
 import { RUN_LOG_BYTES_MAX, RUN_LOG_RUNS_MAX } from "../../limits.ts";
+import { SHARED_LINES_AT_ONCE_BYTES_MAX } from "../../limits_of_logs.ts";
 import { SERVER_LOG_BYTES_MAX, SERVER_LOGS_BYTES_MAX } from "../../limits_of_servers.ts";
 import { AtOnce } from "../fleet/at_once.ts";
 import type { Database } from "../fleet/database.ts";
+import { LineBudget } from "./line_budget.ts";
 import {
   type LoggedRun,
   type LogSink,
@@ -28,10 +30,13 @@ export interface SharedRunsOptions {
   readonly runLog: RunLog;
   /** Lines wait: they could not be sent. */
   onTrouble?(error: unknown): void;
+  /** So many were sent without what programs wrote, of which there was too much. */
+  onShortened?(lines: number): void;
 }
 
-/** Lines that are sent at a time. */
+/** Lines that are sent with a statement, and such statements to a round. */
 const SENT_AT_ONCE = 64;
+const SENT_TIMES = 256;
 
 const MOST = JSON.stringify({
   runs: RUN_LOG_RUNS_MAX,
@@ -73,6 +78,7 @@ export class SharedRuns implements LogSink, RunReader {
   readonly #origin: string;
   /** The last line of this node that was sent. */
   #sentUpTo = 0;
+  #budget = new LineBudget(0);
   /** The last lines that there were at the last two beats. */
   #heard: readonly [before: number, last: number] = [0, 0];
 
@@ -90,6 +96,7 @@ export class SharedRuns implements LogSink, RunReader {
       [runs.#origin],
     );
     runs.#sentUpTo = Number(known?.sent ?? 0);
+    runs.#budget = new LineBudget(options.runLog.newest);
     // Lines that the disk lost were sent: their numbers are given to no others.
     options.runLog.beginAfter(runs.#sentUpTo);
     options.runLog.whenWritten(() => runs.#sendSoon());
@@ -131,7 +138,7 @@ export class SharedRuns implements LogSink, RunReader {
   }
 
   /**
-   * With each beat: sends what waits, and wakes who follows what came elsewhere.
+   * Beside each beat: sends what waits, or much of it, and wakes who follows what came elsewhere.
    * @throws KhachapuriError `database_unavailable`
    */
   async beat(): Promise<void> {
@@ -157,20 +164,35 @@ export class SharedRuns implements LogSink, RunReader {
     this.#sending.do().catch((error) => this.options.onTrouble?.(error));
   }
 
+  /** What is written meanwhile waits for the next round: it may come as fast as it is sent. */
   async #send(): Promise<void> {
+    const { runLog, onShortened } = this.options;
+    const upTo = runLog.newest;
+    for (let times = 0; times < SENT_TIMES && this.#sentUpTo < upTo; times++) {
+      if (!await this.#sendSome()) break;
+    }
+    const shortened = this.#budget.takeShortened();
+    if (shortened > 0) onShortened?.(shortened);
+  }
+
+  /** @returns whether there was any that may go now */
+  async #sendSome(): Promise<boolean> {
     const { runLog, database } = this.options;
-    for (;;) {
-      const lines = runLog.linesAfter(this.#sentUpTo, SENT_AT_ONCE);
-      const last = lines.at(-1);
-      if (last === undefined) return;
-      const rows = lines.map(({ number, cid, isServers, text }) => [number, cid, isServers, text]);
+    const from = this.#sentUpTo;
+    const lines = runLog.linesAfter(from, SENT_AT_ONCE, SHARED_LINES_AT_ONCE_BYTES_MAX);
+    const taken = this.#budget.take(lines);
+    if (taken === null) return false;
+    const { sent, upTo } = taken;
+    const rows = sent.map(({ number, cid, isServers, text }) => [number, cid, isServers, text]);
+    if (rows.length > 0) {
       await database.ask("SELECT log_runs_1($1, $2::text::jsonb, $3::text::jsonb)", [
         this.#origin,
         JSON.stringify(rows),
         MOST,
       ]);
-      this.#sentUpTo = last.number;
     }
+    this.#sentUpTo = upTo;
+    return true;
   }
 }
 

@@ -5,6 +5,10 @@ import { makeFolder } from "../../../worlds/home.ts";
 import { RUN } from "../../../worlds/logged_run.ts";
 import type { CidText } from "../../cid.ts";
 import { RUN_LOG_RUNS_MAX } from "../../limits.ts";
+import {
+  SHARED_LINES_AT_ONCE_BYTES_MAX,
+  SHARED_LINES_BURST_BYTES_MAX,
+} from "../../limits_of_logs.ts";
 import { SERVER_LOG_BYTES_MAX } from "../../limits_of_servers.ts";
 import type { Database } from "../fleet/database.ts";
 import { openRecords } from "./records.ts";
@@ -214,5 +218,61 @@ Deno.test({
       "SELECT current_setting('synchronous_commit') AS level",
     );
     assert.equal(after!.level, "on", "and of nothing else");
+  },
+});
+
+Deno.test({
+  name: "a beat ends though runs are logged as fast as their lines are sent",
+  ignore,
+  async fn() {
+    await using world = await openWorld();
+    let sent = 0;
+    const busy: Database = {
+      ...world.database,
+      ask: async (statement, ...rest) => {
+        if (statement.includes("log_runs_1") && sent < 1_000) {
+          // A run ends while its elder's line is on its way.
+          node.runLog.add(A, run(++sent));
+          node.runLog.flush();
+        }
+        return await world.database.ask(statement, ...rest);
+      },
+    };
+    const node = await world.node("one", busy);
+    node.runs.add(A, run(0));
+    node.runLog.flush();
+    await node.runs.beat();
+    assert.ok(sent < 100, `${sent} statements`);
+    sent = 1_000;
+    assert.ok((await node.runs.read(A)).runs.length > 1, "the rest with the next");
+  },
+});
+
+Deno.test({
+  name: "however much programs write, so much of it is sent at once, and all runs are",
+  ignore,
+  async fn() {
+    await using world = await openWorld();
+    let longest = 0;
+    const measured: Database = {
+      ...world.database,
+      ask: (statement, parameters, ...rest) => {
+        const lines = statement.includes("log_runs_1") ? JSON.parse(String(parameters![1])) : [];
+        const bytes = (lines as string[][]).reduce((sum, [, , , line]) => sum + line!.length, 0);
+        longest = Math.max(longest, bytes);
+        return world.database.ask(statement, parameters, ...rest);
+      },
+    };
+    const { runs } = await world.node("one", measured);
+    const stderr = "\u0001".repeat(64 * 1024);
+    const cids = Array.from({ length: 4 }, (_, n) => `bafy${n}` as CidText);
+    for (let at = 0; at < 400; at++) runs.add(cids[at % 4]!, { ...RUN, at, stderr });
+    for (const cid of cids) assert.equal((await runs.read(cid)).runs.length, 100);
+    const most = SHARED_LINES_AT_ONCE_BYTES_MAX + 6 * 64 * 1024;
+    assert.ok(longest <= most, `${longest} bytes`);
+    const [head] = await world.database.ask<{ bytes: number }>(
+      "SELECT runs_bytes::int4 AS bytes FROM run_head",
+    );
+    assert.ok(head!.bytes < SHARED_LINES_BURST_BYTES_MAX * 2, `${head!.bytes} bytes`);
   },
 });

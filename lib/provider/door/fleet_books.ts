@@ -74,6 +74,7 @@ export async function openFleetBooks(
     session: () => member.session,
     onDenied: (denial) => heralds.denied.forEach((tell) => tell(denial)),
     onTrouble: (error) => log.debug("what is shared waits", { error }),
+    onShortened: (lines) => log.warn("programs write more than a fleet's log takes", { lines }),
   });
   if (!shared.isAsConfigured) warnOfOffer(site);
   const member: Membership = await Membership.begin({

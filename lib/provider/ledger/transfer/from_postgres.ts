@@ -4,6 +4,7 @@ import { KhachapuriError } from "../../../errors.ts";
 import type { CidText } from "../../../cid.ts";
 import type { Outcome } from "../../../receipt.ts";
 import type { Database, Parameter } from "../../fleet/database.ts";
+import { reap } from "../../fleet/reaping.ts";
 import { type LaneJson, laneOfJson } from "../postgres/lane_json.ts";
 import type { PurchaseJson } from "../postgres/purchase_json.ts";
 import type { RowFacts } from "../postgres/turn.ts";
