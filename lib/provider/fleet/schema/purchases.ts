@@ -216,9 +216,13 @@ RETURNS void LANGUAGE sql AS $$
     WHERE payer = _payer AND last_revert IS DISTINCT FROM _word
 $$;
 
--- What is over goes: soon where nobody paid, never while one is under way.
-CREATE FUNCTION purchases_purge_1(_unpaid_ms int8, _kept_ms int8, _most int4) RETURNS void
+-- What is over goes, so many rows of each kind: soon where nobody paid, never while one is under
+-- way. Tells whether there may be more.
+CREATE FUNCTION purchases_purge_1(_unpaid_ms int8, _kept_ms int8, _most int4) RETURNS boolean
 LANGUAGE plpgsql AS $$
+DECLARE
+  gone int4;
+  is_more boolean := false;
 BEGIN
   DELETE FROM purchases WHERE id IN (
     SELECT id FROM purchases
@@ -226,13 +230,20 @@ BEGIN
       AND (state = 'void' OR tx_hash IS NULL OR at <= now_ms() - _kept_ms)
       AND NOT session_lives(session)
     LIMIT _most FOR UPDATE SKIP LOCKED);
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  is_more := is_more OR gone = _most;
   DELETE FROM purchases WHERE id IN (
     SELECT id FROM purchases
     WHERE state = 'paid' AND at <= now_ms() - _kept_ms AND NOT session_lives(session)
     LIMIT _most FOR UPDATE SKIP LOCKED);
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  is_more := is_more OR gone = _most;
   DELETE FROM purchasers WHERE payer IN (
     SELECT payer FROM purchasers
     WHERE at <= now_ms() - _unpaid_ms AND waits_until <= now_ms() - _kept_ms
     LIMIT _most FOR UPDATE SKIP LOCKED);
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  is_more := is_more OR gone = _most;
+  RETURN is_more;
 END $$;
 `;

@@ -44,7 +44,7 @@ type Told =
   };
 
 /** Rows are looked through for what is over this often, ms, */
-const PURGE_MS = 600_000;
+const PURGE_MS = 60_000;
 /** and so many of each kind go at a time. */
 const PURGED_AT_ONCE = 1_000;
 /** Figures are read anew when they are asked for and are older, ms. */
@@ -213,7 +213,13 @@ export class PostgresPurchases implements PurchasesOfCalls {
   /** @throws KhachapuriError `database_unavailable` */
   async purge(): Promise<void> {
     const kept = [PURCHASE_UNPAID_KEPT_MS, PURCHASE_KEPT_MS, PURGED_AT_ONCE];
-    await this.#options.database.ask("SELECT purchases_purge_1($1, $2, $3)", kept);
+    for (let isMore = true; isMore;) {
+      const [row] = await this.#options.database.ask<{ is_more: boolean }>(
+        "SELECT purchases_purge_1($1, $2, $3) AS is_more",
+        kept,
+      );
+      isMore = row!.is_more;
+    }
   }
 }
 

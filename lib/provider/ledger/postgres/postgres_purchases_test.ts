@@ -1,7 +1,11 @@
 /** What the nodes of a fleet promise together; purchase_book_test.ts tries one of them alone. */
 import assert from "node:assert/strict";
 import { KhachapuriError } from "../../../errors.ts";
-import { EXACT_OUT_MAX, EXACT_REVERTED_WAIT_MS } from "../../../limits_of_exact.ts";
+import {
+  EXACT_OUT_MAX,
+  EXACT_REVERTED_WAIT_MS,
+  PURCHASE_UNPAID_KEPT_MS,
+} from "../../../limits_of_exact.ts";
 import {
   type FleetDatabase,
   freshDatabase,
@@ -198,4 +202,19 @@ testNodes("figures are read in the background", async (_, [node]) => {
   assert.deepEqual(book.figures(), { sent: 0, oldestMs: 0, unanswered: 0 });
   idOf(await book.order(orderOf(1), RICH));
   assert.deepEqual(await book.readFigures(), book.figures());
+});
+
+testNodes("payments that nobody paid go, however many there are", async ({ database }, [one]) => {
+  await setDatabaseClock(database, 1_000);
+  const { book } = one!;
+  const ordered = await Promise.all(
+    Array.from({ length: 1_100 }, (_, n) => book.order(orderOf(n + 1), RICH)),
+  );
+  for (const each of taken(ordered)) await book.letGo(idOf(each));
+  await setDatabaseClock(database, 1_000 + PURCHASE_UNPAID_KEPT_MS);
+  await book.purge();
+  const [left] = await database.ask<{ rows: number }>(
+    "SELECT count(*)::int4 AS rows FROM purchases",
+  );
+  assert.equal(left!.rows, 0);
 });
