@@ -96,6 +96,7 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
     "SQL, which settings_test.ts, buckets_test.ts and shared_last_relays_test.ts have carried out",
   "lib/provider/fleet/schema/runs.ts": "SQL, which shared_runs_test.ts has carried out",
   "lib/provider/fleet/schema/shared.ts": "SQL, which shared_log_test.ts has carried out",
+  "lib/provider/ledger/postgres/lost_session.ts": "words, which postgres_ledger_away_test.ts reads",
   "lib/provider/ledger/postgres/lane_desk.ts": "what is queued, which both_ledgers_test.ts queues",
   "lib/provider/ledger/postgres/lane_json.ts": "both_ledgers_test.ts compares what it reads",
   "lib/provider/ledger/postgres/lane_reader.ts": "both_ledgers_test.ts compares all that it reads",

@@ -3,7 +3,10 @@ import { VERSION } from "../lib/version.ts";
 import type { Database } from "../lib/provider/fleet/database.ts";
 import { Sessions } from "../lib/provider/fleet/sessions.ts";
 import { proveBooks } from "../lib/provider/ledger/postgres/books_proof.ts";
-import { PostgresLedger } from "../lib/provider/ledger/postgres/postgres_ledger.ts";
+import {
+  PostgresLedger,
+  type PostgresLedgerOptions,
+} from "../lib/provider/ledger/postgres/postgres_ledger.ts";
 import type { Settling } from "../lib/provider/ledger/judge.ts";
 import { silentLog } from "../lib/log.ts";
 import { NOW_MS, SETTLING } from "./ledger.ts";
@@ -18,6 +21,7 @@ export async function openLedgerNode(
   database: Database,
   node = "n1",
   settling: () => Settling = () => SETTLING,
+  own: Pick<PostgresLedgerOptions, "idleSweeps"> = {},
 ): Promise<LedgerNode> {
   const sessions = await Sessions.begin({
     database,
@@ -29,10 +33,12 @@ export async function openLedgerNode(
     database,
     session: () => sessions.session,
     renew: () => sessions.beat(),
+    giveUp: () => sessions.giveUp(),
     settling,
     heldElsewhere: () => 0n,
     log: silentLog,
     now: () => NOW_MS,
+    ...own,
   });
   return {
     ledger,

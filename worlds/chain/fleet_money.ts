@@ -75,6 +75,7 @@ export class MoneyNode {
           database,
           session: () => this.sessions.session,
           renew: () => this.sessions.beat(),
+          giveUp: () => Promise.resolve(),
           settling,
           heldElsewhere: () => 0n,
           log,

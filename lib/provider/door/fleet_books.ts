@@ -177,6 +177,7 @@ async function openMoney(
       new PostgresLedger({
         ...{ database, session, settling: clock, log, now },
         renew: () => member.renew(),
+        giveUp: () => member.giveUp(),
         heldElsewhere: () => member.heldElsewhere(),
       }),
     openExact: (operator, onRest, term) => exact.lead(operator, onRest, term),

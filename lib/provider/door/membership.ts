@@ -74,6 +74,11 @@ export class Membership {
     await this.#sessions.beat();
   }
 
+  /** Resolves when it has another session: what its own holds is not what it knows of. */
+  async giveUp(): Promise<void> {
+    await this.#sessions.giveUp();
+  }
+
   /** Its money, which begins anew with each session. */
   follow(followed: Followed): void {
     this.#followed = followed;

@@ -110,6 +110,16 @@ export class Sessions {
     await reap(this.options.database, REAPED_TIMES);
   }
 
+  /**
+   * Has this node begin another session, as if others had given up its own: what it held is not as
+   * the database has it.
+   */
+  async giveUp(): Promise<void> {
+    const { database } = this.options;
+    await database.ask("SELECT end_session_1($1)", [this.#session], { isUrgent: true });
+    await this.beat();
+  }
+
   /** The node leaves; what it holds still is given back by whoever lives. */
   async end(): Promise<void> {
     this.#isClosed = true;

@@ -18,6 +18,7 @@ import {
 import { takePermit } from "../lane.ts";
 import { permitsState } from "../lane_state.ts";
 import type { LaneDesk, Sent, Want } from "./lane_desk.ts";
+import { lostUnderWay, sessionLost } from "./lost_session.ts";
 import { type AheadSums, PayerLanes } from "./payer_lanes.ts";
 import type { ChargeRow, LaneTurn, TurnAnswer, Wanted } from "./turn.ts";
 
@@ -28,6 +29,12 @@ export interface Judge {
   clock(): Clock;
   /** Whether credits are held for calls to come. */
   holdsAhead(): boolean;
+}
+
+/** A lane's id, and the session's last turn of it. */
+export interface Turned {
+  readonly lane: string;
+  readonly turn: number;
 }
 
 /** What of a lane's wants goes with its next turn. */
@@ -51,8 +58,12 @@ export class PayerDesk {
   #ceiling = 0n;
   #block = -1n;
   #sent: readonly Sent[] | null = null;
+  /** What is under way was not carried out, as the database has told, nor will be. */
+  #isLost = false;
   /** Nobody waits for what is under way any more. */
   #isAbandoned = false;
+  /** What has to be done before any turn, and was not, as far as is known; it may be done twice. */
+  owes: (() => Promise<void>) | null = null;
   /** Sweeps since it was used. */
   idleSweeps = 0;
   /** Credits that runs of this node hold. */
@@ -70,13 +81,15 @@ export class PayerDesk {
     this.#wantOn(this.lanes.get(want.draw.lane), want);
   }
 
-  /** Ids of lanes with turns of this session. */
-  turnedLanes(): string[] {
-    return [...this.lanes.all()].filter(({ turn }) => turn > 0).map(({ id }) => id);
+  /** Lanes with turns of this session. */
+  turned(): Turned[] {
+    return [...this.lanes.all()].filter(({ turn }) => turn > 0)
+      .map(({ id, turn }) => ({ lane: id, turn }));
   }
 
   /** The database knows of no turn of this session that held nothing in the end. */
   forgetTurns(): void {
+    this.owes = null;
     for (const desk of this.lanes.all()) desk.turn = 0;
   }
 
@@ -161,7 +174,8 @@ export class PayerDesk {
   answer(answers: ReadonlyMap<string, TurnAnswer>, askedAt: number): boolean {
     const sent = this.#sent ?? [];
     const each = sent.map((part) => [part, answers.get(part.desk.id)!] as const);
-    if (each.some(([, { fate }]) => fate === "lost")) return false;
+    this.#isLost = each.some(([, { fate }]) => fate === "lost");
+    if (this.#isLost) return false;
     this.#sent = null;
     for (const [part, { anew }] of each) if (!anew) part.undoPermits?.();
     this.lanes.takeAnswers(each.map(([{ desk }, answer]) => [desk, answer]), askedAt);
@@ -194,17 +208,20 @@ export class PayerDesk {
   }
 
   /** What was held is held no more, and the runs that held it cost nothing. */
-  beginAnew(error: unknown): void {
+  beginAnew(): void {
+    const underWay = this.#isLost ? sessionLost() : lostUnderWay();
     for (const { waiters, wants, desk } of this.#sent ?? []) {
-      for (const { reject } of waiters) reject(error);
+      for (const { reject } of waiters) reject(underWay);
       if (this.#isAbandoned) continue;
       desk.wants.unshift(...wants);
       this.lanes.note(desk);
     }
     this.#sent = null;
+    this.#isLost = false;
+    this.owes = null;
     this.runs = 0;
     for (const desk of this.lanes.all()) {
-      for (const { reject } of desk.takeEnded().waiters) reject(error);
+      for (const { reject } of desk.takeEnded().waiters) reject(sessionLost());
       desk.turn = 0;
       desk.askedAt = -Infinity;
       desk.ahead.beginAnew();

@@ -2,7 +2,7 @@
 import type { Address } from "viem";
 import type { Database } from "../../fleet/database.ts";
 import type { Book } from "../book.ts";
-import { type Judge, PayerDesk } from "./payer_desk.ts";
+import { type Judge, PayerDesk, type Turned } from "./payer_desk.ts";
 import type { AheadSums } from "./payer_lanes.ts";
 import type { Pump } from "./pump.ts";
 
@@ -13,11 +13,13 @@ export interface PayerDesksOptions {
   book: Book;
   judging: Judge;
   session(): number;
+  /** Sweeps after which a payer that nobody asked for is known no more. */
+  idleSweeps?: number;
 }
 
 /** Between two sweeps of what is held ahead, ms. */
 const SWEEP_MS = 500;
-/** A payer that nobody asked for in so many sweeps is known here no more. */
+/** Two minutes. */
 const IDLE_SWEEPS = 240;
 /** One that the database does not know is forgotten sooner: anybody can be one. */
 const STRANGER_SWEEPS = 2;
@@ -76,28 +78,35 @@ export class PayerDesks {
 
   #isOver(desk: PayerDesk): boolean {
     const { idleSweeps, runs, isQueued, lanes } = desk;
-    if (idleSweeps < (lanes.accountId === "" ? STRANGER_SWEEPS : IDLE_SWEEPS)) return false;
+    const { idleSweeps: most = IDLE_SWEEPS } = this.options;
+    if (idleSweeps < (lanes.accountId === "" ? STRANGER_SWEEPS : most)) return false;
     return runs === 0 && lanes.spare() === 0 && !isQueued && this.options.pump.isIdle(desk);
   }
 
   /** Its turns begin anew should it come again: the rows that tell of them go first. */
   #forget(desk: PayerDesk): void {
-    const { database, pump, book, session } = this.options;
-    const lanes = desk.turnedLanes();
-    const forgetTurns = async () => {
-      if (lanes.length === 0) return;
-      await database.ask(
-        "DELETE FROM holds WHERE session = $1 AND lane = ANY($2::int8[]) AND credits = 0",
-        [session(), `{${lanes.join(",")}}`],
-      );
-      desk.forgetTurns();
-    };
-    pump.alone(desk, forgetTurns).then(() => {
+    const { pump, book } = this.options;
+    const [session, turned] = [this.options.session(), desk.turned()];
+    const forgetTurns = () => this.#forgetTurns(desk, session, turned);
+    // Whether they are gone is not known until that was answered: no turn goes before.
+    if (turned.length > 0) desk.owes = forgetTurns;
+    pump.alone(desk, async () => await desk.owes?.()).then(() => {
       if (!this.#isOver(desk)) return;
       this.#desks.delete(desk.payer);
       book.accounts.delete(desk.payer);
       pump.forget(desk);
       // While the database is away it stays known.
     }, () => {});
+  }
+
+  async #forgetTurns(desk: PayerDesk, session: number, turned: readonly Turned[]): Promise<void> {
+    const [lanes, turns] = [turned.map(({ lane }) => lane), turned.map(({ turn }) => turn)];
+    await this.options.database.ask(
+      `DELETE FROM holds h USING unnest($2::int8[], $3::int8[]) AS t(lane, turn)
+        WHERE h.session = $1 AND h.lane = t.lane AND h.turn = t.turn AND h.credits = 0`,
+      [session, `{${lanes.join(",")}}`, `{${turns.join(",")}}`],
+    );
+    // Of another session none was taken yet, or not by what is known here.
+    if (session === this.options.session()) desk.forgetTurns();
   }
 }

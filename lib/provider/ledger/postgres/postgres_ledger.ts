@@ -41,6 +41,7 @@ import { LaneReader, type LaneSums } from "./lane_reader.ts";
 import { LeasedRates } from "./leased_rates.ts";
 import type { PayerDesk } from "./payer_desk.ts";
 import { PayerDesks } from "./payer_desks.ts";
+import { sessionLost } from "./lost_session.ts";
 import { Pump } from "./pump.ts";
 
 export interface PostgresLedgerOptions {
@@ -49,6 +50,8 @@ export interface PostgresLedgerOptions {
   session(): number;
   /** Its session was given up by others: resolves when it has another. */
   renew(): Promise<void>;
+  /** Its session lives, and is given up: resolves when it has another. */
+  giveUp(): Promise<void>;
   /** When and how what is promised gets settled. */
   settling(): Settling;
   /** What the other nodes hold may still cost, USDC base units. */
@@ -58,6 +61,8 @@ export interface PostgresLedgerOptions {
   now(): number;
   /** Ms, by a clock that only goes on. */
   elapsed?(): number;
+  /** Half seconds after which a payer that nobody asked for is known here no more. */
+  idleSweeps?: number;
 }
 
 /** Amounts are USDC base units. */
@@ -114,6 +119,7 @@ export class PostgresLedger implements Ledger {
       onLost: () => this.#renew(),
     });
     this.#desks = new PayerDesks({
+      ...(options.idleSweeps ? { idleSweeps: options.idleSweeps } : {}),
       ...{ database: options.database, pump: this.#pump, book: this.#book },
       session: () => this.#session,
       judging: {
@@ -291,7 +297,7 @@ export class PostgresLedger implements Ledger {
     this.#running = 0;
     this.#heldAmount = 0n;
     for (const desk of this.#desks.all()) {
-      desk.beginAnew(sessionLost());
+      desk.beginAnew();
       this.#pump.note(desk);
     }
   }
@@ -367,9 +373,17 @@ export class PostgresLedger implements Ledger {
 
   /** Once, however many payers' turns have told of it. */
   async #renew(): Promise<void> {
-    const before = this.#session;
-    this.#renewing ??= this.#options.renew().finally(() => this.#renewing = null);
+    this.#renewing ??= this.#beginAnother(this.#session).finally(() => this.#renewing = null);
     await this.#renewing;
+  }
+
+  async #beginAnother(before: number): Promise<void> {
+    const { renew, giveUp, log } = this.#options;
+    await renew();
+    if (this.#session !== before) return;
+    // The database knows of fewer turns than this node took, as after a restore: it has no more.
+    log.warn("turns of a session are lost, which is given up");
+    await giveUp();
     if (this.#session === before) throw new Error("the session lives, and its turns are lost");
   }
 }
@@ -381,12 +395,4 @@ function sessionOf(reservation: number): number {
 function assertAllowance(source: Source): void {
   // `settlement.mode` "each" is refused in a fleet.
   if (source !== "allowance") throw new Error("a fleet's credits come from allowances alone");
-}
-
-/** What a run is told whose node was silent for so long that its credit was given back. */
-function sessionLost(): KhachapuriError {
-  return new KhachapuriError("overloaded", "this node was cut off from the others for too long", {
-    retryAfterSeconds: 1,
-    hints: ["nothing was charged; try again"],
-  });
 }

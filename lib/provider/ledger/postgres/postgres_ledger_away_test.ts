@@ -3,8 +3,12 @@ import { freshDatabase, startFleetServer } from "../../../../worlds/fleet_databa
 import { assertBooks, openLedgerNode } from "../../../../worlds/fleet_ledger.ts";
 import { drawOf, holdOne, permitOf, viewOf } from "../../../../worlds/ledger.ts";
 import { UINT128_MAX } from "../../../permit.ts";
+import type { KhachapuriError } from "../../../errors.ts";
 import type { Database } from "../../fleet/database.ts";
 import { unavailable } from "../../fleet/trouble.ts";
+import type { Draw, PayerView } from "../judge.ts";
+import type { Held } from "../ledger.ts";
+import type { PostgresLedger } from "./postgres_ledger.ts";
 
 const SERVER = await startFleetServer();
 const OWNERS = permitOf({ credits: UINT128_MAX });
@@ -36,6 +40,121 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "a payer is served again after the database was late to tell that it is forgotten",
+  ignore: SERVER === null,
+  async fn() {
+    await using world = await freshDatabase(SERVER!);
+    const { database: inner } = world;
+    const forgotten = Promise.withResolvers<void>();
+    let failures = 0;
+    const database: Database = {
+      ...through(inner),
+      async ask(statement, ...rest) {
+        const rows = await inner.ask(statement, ...rest);
+        if (!statement.includes("DELETE FROM holds") || ++failures > 2) return rows as never;
+        // It is carried out, as where the commit waits for a standby for long.
+        forgotten.resolve();
+        throw unavailable();
+      },
+    };
+    await using node = await openLedgerNode(database, "n1", undefined, { idleSweeps: 1 });
+    const { ledger, sessions: { session } } = node;
+    const [draw, view] = [drawOf({ permit: OWNERS }), viewOf(9n)];
+    await ledger.charge(await holdUnpooled(ledger, draw, view), "answered", null);
+    await forgotten.promise;
+    await assert.rejects(holdUnpooled(ledger, draw, view), { code: "database_unavailable" });
+    for (const _ of [1, 2, 3]) {
+      await ledger.charge(await holdUnpooled(ledger, draw, view), "answered", null);
+    }
+    assert.equal(node.sessions.session, session);
+    await ledger.close();
+    assert.equal((await assertBooks(inner)).used, 4);
+  },
+});
+
+Deno.test({
+  name: "a node whose turns the database does not know begins another session, and serves",
+  ignore: SERVER === null,
+  async fn() {
+    await using world = await freshDatabase(SERVER!);
+    const { database } = world;
+    await using node = await openLedgerNode(database);
+    const { ledger, sessions: { session } } = node;
+    const [draw, view] = [drawOf({ permit: OWNERS }), viewOf(9n)];
+    await ledger.charge(await holdUnpooled(ledger, draw, view), "answered", null);
+    const running = await holdUnpooled(ledger, draw, view);
+    // As by a restore to an earlier moment.
+    await database.ask("UPDATE holds SET turn = 1 WHERE session = $1", [session]);
+    await ledger.charge(await holdUnpooled(ledger, draw, view), "answered", null);
+    assert.notEqual(node.sessions.session, session);
+    await assert.rejects(ledger.charge(running, "answered", null), { code: "overloaded" });
+    await ledger.close();
+    const { used, held } = await assertBooks(database);
+    assert.deepEqual([used, held], [2, 0]);
+  },
+});
+
+Deno.test({
+  name: "who is told that nothing was charged is not charged",
+  ignore: SERVER === null,
+  async fn() {
+    await using world = await freshDatabase(SERVER!);
+    const { database: inner } = world;
+    const asked = Promise.withResolvers<void>();
+    const open = Promise.withResolvers<void>();
+    let isShut = false;
+    const database: Database = {
+      ...through(inner),
+      async ask(statement, ...rest) {
+        if (isShut && statement.includes("turn_1")) {
+          asked.resolve();
+          await open.promise;
+        }
+        return await inner.ask(statement, ...rest);
+      },
+    };
+    await using node = await openLedgerNode(database);
+    const { ledger, sessions } = node;
+    const [draw, view] = [drawOf({ permit: OWNERS }), viewOf(9n)];
+    const held = [await holdOne(ledger, draw, view), await holdOne(ledger, draw, view)];
+    isShut = true;
+    const hintsOf = (charge: Promise<void>) =>
+      charge.then(() => [], (error: KhachapuriError) => error.hints);
+    const sent = hintsOf(ledger.charge(held[0]!, "answered", null));
+    await asked.promise;
+    const queued = hintsOf(ledger.charge(held[1]!, "answered", null));
+    // Others have ended the session, and have not come to this account.
+    await inner.ask("UPDATE sessions SET reaped = true WHERE id = $1", [sessions.session]);
+    ledger.beginAnew();
+    assert.match((await sent).join(), /whether this was charged is not known/);
+    assert.match((await queued).join(), /nothing was charged/);
+    open.resolve();
+    await ledger.close();
+    const [row] = await inner.ask<{ charges: number }>(
+      "SELECT count(*)::int4 AS charges FROM journal",
+    );
+    assert.equal(row!.charges, 1, "a control: what was under way was carried out");
+  },
+});
+
+/** One credit, and none ahead. */
+async function holdUnpooled(ledger: PostgresLedger, draw: Draw, view: PayerView): Promise<Held> {
+  const held = await ledger.hold(draw, view, "allowance", false);
+  assert.ok(held.payable);
+  return held;
+}
+
+function through(inner: Database): Database {
+  return {
+    name: inner.name,
+    trouble: () => inner.trouble(),
+    script: (statements) => inner.script(statements),
+    close: () => inner.close(),
+    ask: (...asked) => inner.ask(...asked),
+  };
+}
+
 /** A database whose turns get no answer for a while. */
 function goingAway(inner: Database) {
   const asked = Promise.withResolvers<void>();
@@ -44,10 +163,7 @@ function goingAway(inner: Database) {
   let isAway = false;
   let failures = 0;
   const database: Database = {
-    name: inner.name,
-    trouble: () => inner.trouble(),
-    script: (statements) => inner.script(statements),
-    close: () => inner.close(),
+    ...through(inner),
     async ask(statement, parameters, options) {
       if (isAway && statement.includes("turn_1")) {
         asked.resolve();

@@ -167,15 +167,22 @@ export class Pump {
 
   /** @returns whether the desk is busy with a job now */
   #startJob(desk: PayerDesk, place: Place): boolean {
-    if (place.wasJob && desk.isQueued) {
+    if (place.wasJob && desk.isQueued && desk.owes === null) {
       place.wasJob = false;
       return false;
     }
-    const job = place.jobs.shift() ?? this.#neededLook(desk);
+    const job = this.#owed(desk) ?? place.jobs.shift() ?? this.#neededLook(desk);
     if (job === null) return false;
     Object.assign(place, { isBusy: true, wasJob: true });
     job().finally(() => this.#free(desk));
     return true;
+  }
+
+  /** What goes before all that is queued; who waits is told where it cannot be done. */
+  #owed(desk: PayerDesk): (() => Promise<void>) | null {
+    const { owes, isQueued } = desk;
+    if (owes === null || !isQueued) return null;
+    return () => owes().catch((error) => desk.stopWaiting(error));
   }
 
   /** For a call that can only be refused on newer knowledge than there is. */
