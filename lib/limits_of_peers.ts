@@ -112,3 +112,6 @@ export const RELAY_FEE_MAX = 1_000_000n;
 export const MINISIGN_CHARS_MAX = 12 * 1024;
 /** A package, which is held whole: what is verified is what is installed. Ours has some 45 MB. */
 export const PACKAGE_BYTES_MAX = 512 * 1024 * 1024;
+
+/** Who wait at a time until all nodes know of a stop; others are told to ask again. */
+export const HEARING_MAX = 256;

@@ -183,12 +183,20 @@ export async function openRouteWorld(options: CallWorldOptions = {}): Promise<Ro
 }
 
 /** Programs of which nothing is known, and that remember what is asked of them. */
-function quietPrograms({ parts }: CallWorld, asked: string[]): RouteParts["programs"] {
+function quietPrograms(
+  { parts, records, deployment }: CallWorld,
+  asked: string[],
+): RouteParts["programs"] {
+  const { get } = parts.programs.deployments;
   return {
     ...parts.programs,
     deployments: {
       ...parts.programs.deployments,
-      look: parts.programs.deployments.get,
+      look: get,
+      find: async (cid, from) =>
+        cid === deployment.cid && records.stops.has(deployment.spec)
+          ? deployment
+          : await get(cid, from),
       ...NOTHING_KNOWN,
     },
     sandboxes: {

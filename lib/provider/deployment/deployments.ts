@@ -113,10 +113,23 @@ export class Deployments {
     payer: ProvenPayer = nobody,
     caller: Departing | null = null,
   ): Promise<Deployment> {
+    const deployment = await this.find(cid, from, payer, caller);
+    if (this.#options.stops.has(deployment.spec)) throw stopped();
+    return deployment;
+  }
+
+  /** The same, be it stopped or not. @throws KhachapuriError as `look`, but for `stopped` */
+  async find(
+    cid: CidText,
+    from: string,
+    payer: ProvenPayer = nobody,
+    caller: Departing | null = null,
+  ): Promise<Deployment> {
     const deployment = this.#known.get(cid) ??
       await this.#lookups.find(cid, { from, payer, caller });
-    if (this.#options.stops.has(deployment.spec)) throw stopped();
-    const { takesTerms } = this.#options;
+    const { stops, takesTerms } = this.#options;
+    // Of what has ended nobody asks for the terms.
+    if (stops.has(deployment.spec)) return deployment;
     if (!takesTerms(cid, deployment.entry.terms)) throw this.#outlived(deployment);
     return deployment;
   }

@@ -197,6 +197,22 @@ Deno.test("terms that are kept for a deployment end while it is known", async ()
   }
 });
 
+Deno.test("what its owner has stopped is called no more, and found by who may stop it", async () => {
+  const identity = await generateIdentity("x25519");
+  const spec = await sampleSpec({ provider: SELLER.provider, escrow: SELLER.escrow, chainId: 1 });
+  const sealed = await sealSpec(spec, [await recipientOf(identity)]);
+  const { deployments } = emptyWorld(new Set(), () => Promise.resolve(sealed), {
+    identities: [identity],
+    takesTerms: () => true,
+    stops: { has: ({ owner, id }) => owner === spec.owner && id === spec.id },
+  });
+  const cid = cidOf("stopped");
+  await assert.rejects(deployments.look(cid, EVERYWHERE[0]!), { code: "stopped" });
+  await assert.rejects(deployments.get(cid, EVERYWHERE[0]!), { code: "stopped" });
+  const { spec: found } = await deployments.find(cid, EVERYWHERE[0]!);
+  assert.equal(found.id, spec.id);
+});
+
 Deno.test("a payer has a share that strangers can't use up", async () => {
   const { world, deployments } = emptyWorld(new Set(), () => {
     return Promise.reject(new KhachapuriError("not_found", "no gateway has it"));

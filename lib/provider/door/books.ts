@@ -60,7 +60,7 @@ export interface Books {
   /** Of this machine's disk. */
   readonly store: Pick<Store, "ballast" | "failure">;
   readonly records: Records;
-  readonly stops: RouteParts["records"]["stops"] & Pick<Records["stops"], "has">;
+  readonly stops: RouteParts["records"]["stops"];
   readonly runLog: RouteParts["records"]["runLog"] & LogSink;
   /** That owners signed since they deployed. */
   readonly permits: PermitShelf;

@@ -13,7 +13,6 @@ import {
 import { parseRenewalRequest } from "../../spec/renewal.ts";
 import { isStopSigned, parseStopRequest } from "../../spec/stop.ts";
 import { timeText } from "../../time_text.ts";
-import type { Deployment } from "../deployment/deployment.ts";
 import type { LogFollower } from "../deployment/log_followers.ts";
 import type { LoggedRun } from "../deployment/run_log.ts";
 import type { DeploymentTariff } from "../deployment/tariff_book.ts";
@@ -37,15 +36,18 @@ export async function settle(parts: RouteParts, request: HttpRequest): Promise<A
 export async function stop(parts: RouteParts, request: HttpRequest): Promise<Answer> {
   const { cid: text, signature } = parseStopRequest(await readJson(request));
   const { seller, records, programs } = parts;
-  const deployment = await unstopped(parts, formatCid(parseCid(text)), request.sender.address);
-  if (!deployment) {
+  const { spec } = await programs.deployments.find(
+    formatCid(parseCid(text)),
+    request.sender.address,
+  );
+  const { chainId, escrow, provider } = seller;
+  const question = { id: spec.id, provider, chainId, escrow };
+  // Be it made before: to wait until all nodes know is the owner's alone.
+  if (!await isStopSigned(question, signature, spec.owner)) throw notOwner();
+  if (records.stops.has(spec)) {
     await records.stops.heard();
     return jsonAnswer({ stopped: text });
   }
-  const { spec } = deployment;
-  const { chainId, escrow, provider } = seller;
-  const question = { id: spec.id, provider, chainId, escrow };
-  if (!await isStopSigned(question, signature, spec.owner)) throw notOwner();
   await records.stops.add(spec);
   programs.sandboxes.stop(spec);
   records.log.info("deployment stopped by its owner", { cid: text });
@@ -64,20 +66,6 @@ export async function renew(
   const isRenewed = await money.renewals.take(deployment, permit, from);
   if (isRenewed) records.log.info("permit renewed by the owner", { cid });
   return jsonAnswer({ cid, renewed: isRenewed });
-}
-
-/** null when it is stopped already: stopping twice is as good as once. */
-async function unstopped(
-  { programs }: RouteParts,
-  cid: CidText,
-  from: string,
-): Promise<Deployment | null> {
-  try {
-    return await programs.deployments.look(cid, from);
-  } catch (error) {
-    if (error instanceof KhachapuriError && error.code === "stopped") return null;
-    throw error;
-  }
 }
 
 /**

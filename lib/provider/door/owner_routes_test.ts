@@ -370,6 +370,23 @@ Deno.test("nobody but the owner stops a deployment, and not with what it told an
   assert.equal((await world.ask(`/${CID}`)).status, 200);
 });
 
+Deno.test("who did not sign waits for no node, though the stop was made before", async () => {
+  using world = await openRouteWorld();
+  const { id } = world.deployment.spec;
+  const signature = await signStop(OWNER, { id, ...HERE });
+  assert.equal((await world.post("/stop", { cid: CID, signature })).status, 200);
+  const { records } = world.parts;
+  records.stops = {
+    has: (spec) => world.records.stops.has(spec),
+    add: () => assert.fail("it is stopped"),
+    heard: () => assert.fail("it waits"),
+  };
+  for (const forged of [signStop(STRANGER, { id, ...HERE }), `0x${"11".repeat(65)}`]) {
+    const request = { cid: CID, signature: await forged };
+    await assertRefused(world.post("/stop", request), 403, "invalid_signature");
+  }
+});
+
 Deno.test("a stop as it was signed before it named chain and escrow is refused, and says what to do", async () => {
   using world = await openRouteWorld();
   const { id } = world.deployment.spec;

@@ -68,7 +68,7 @@ export interface RouteParts extends CallParts {
     ledger: Pick<Ledger, "totals" | "dueOf">;
   };
   programs: CallPrograms & {
-    deployments: Pick<Deployments, "get" | "look" | "known" | "refusal">;
+    deployments: Pick<Deployments, "get" | "look" | "find" | "known" | "refusal">;
     sandboxes: Pick<
       Sandboxes,
       "open" | "refusal" | "servers" | "stop" | "drain" | "retireAll" | "expel"
@@ -84,7 +84,11 @@ export interface RouteParts extends CallParts {
     agreements: Pick<Records["agreements"], "termsOf">;
     tariffs: Pick<Records["tariffs"], "tariffOf">;
     runLog: RunReader;
-    stops: { add(spec: Stoppable): void | Promise<void>; heard(): void | Promise<void> };
+    stops: {
+      has(spec: Stoppable): boolean;
+      add(spec: Stoppable): void | Promise<void>;
+      heard(): void | Promise<void>;
+    };
   };
 }
 

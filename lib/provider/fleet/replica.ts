@@ -4,9 +4,9 @@
  * reads on where it was, and a new one all there is, in slices.
  */
 import { KhachapuriError } from "../../errors.ts";
-import { pause } from "../../pause.ts";
 import { within } from "../../within.ts";
 import { AtOnce } from "./at_once.ts";
+import { Hearing } from "./hearing.ts";
 import type { Position } from "./position.ts";
 import type { Change, Page, SharedLog, SharedRow } from "./shared_log.ts";
 
@@ -41,21 +41,20 @@ export interface JoiningPart extends ReplicaPart {
 
 /** Changes that are read at a time: some ten milliseconds of the event loop. */
 const SLICE = 500;
-/** A beat waits no longer for what it tells of, ms: the session has to go on. */
+/** What is done beside a beat waits no longer for it, ms. */
 const BEAT_WAIT_MS = 500;
-/** Between two looks whether all nodes have read something, ms. */
-const LOOK_MS = 100;
-/** Longer than a session lives that nobody prolongs, and than a client waits, ms. */
-const SEEN_PATIENCE_MS = 12_000;
 
 export class Replica {
   readonly #syncing = new AtOnce(() => this.#sync());
+  readonly #hearing: Hearing;
 
   /** @param parts each followed this log before, or is at its beginning */
   constructor(
     private readonly log: SharedLog,
     private readonly parts: readonly ReplicaPart[],
-  ) {}
+  ) {
+    this.#hearing = new Hearing(log);
+  }
 
   /** All changes up to this one are in the files of this node. */
   get seen(): number {
@@ -70,7 +69,7 @@ export class Replica {
     await this.#syncing.do();
   }
 
-  /** With each beat: what takes longer goes on beside it. */
+  /** Beside each beat: what takes longer goes on by itself. */
   async beat(): Promise<void> {
     const syncing = this.sync();
     syncing.catch(() => {});
@@ -88,23 +87,19 @@ export class Replica {
     return seq;
   }
 
-  /**
-   * Resolves when all other nodes that live have read up to `seq`. One that is silent is waited for
-   * until its session is over: then it can charge nothing any more.
-   * @param session of this node
-   * @throws KhachapuriError `provider_unavailable` when one lives and does not
-   */
+  /** Resolves when all other nodes that live have read up to `seq`; @see Hearing.wait */
   async seenByAll(seq: number, session: number): Promise<void> {
-    const until = performance.now() + SEEN_PATIENCE_MS;
-    while (await this.log.behind(seq, session) > 0) {
-      if (performance.now() >= until) throw unheard();
-      await pause(LOOK_MS);
-    }
+    await this.#hearing.wait(seq, session);
   }
 
   async #sync(): Promise<void> {
     for (const part of this.parts) await this.#send(part);
-    while (!this.#take(await this.log.read(this.seen, SLICE)));
+    // What others write meanwhile is read the next time.
+    for (let upTo = Infinity, isAll = false; !isAll && this.seen < upTo;) {
+      const page = await this.log.read(this.seen, SLICE);
+      upTo = Math.min(upTo, page.head);
+      isAll = this.#take(page);
+    }
   }
 
   async #send(part: ReplicaPart): Promise<void> {
@@ -143,11 +138,4 @@ function applyTo(
   if (position.seq >= upTo) return () => {};
   const own = changes.filter(({ seq, kind }) => seq > position.seq && kinds.has(kind));
   return position.advance(log, upTo, () => part.apply(own));
-}
-
-function unheard(): KhachapuriError {
-  return new KhachapuriError("provider_unavailable", "a node of this provider has not heard yet", {
-    retryAfterSeconds: 1,
-    hints: ["it is written down, and counts there from when it hears of it; ask again"],
-  });
 }

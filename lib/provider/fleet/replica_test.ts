@@ -117,3 +117,31 @@ Deno.test({
     assert.equal(replica.seen, 1);
   },
 });
+
+Deno.test({
+  name: "what others write while it is read is read the next time",
+  ignore,
+  async fn() {
+    await using world = await openWorld();
+    const { log, id } = world;
+    const a = partOf(id, "a");
+    let written = 0;
+    const writeSlice = async () => {
+      const keys = Array.from({ length: 500 }, () => String(++written));
+      await other(log, "a", ...keys);
+    };
+    await writeSlice();
+    const busy = Object.assign(Object.create(log) as SharedLog, {
+      async read(after: number, most: number) {
+        const page = await log.read(after, most);
+        if (written < 5_000) await writeSlice();
+        return page;
+      },
+    });
+    const replica = new Replica(busy, [a]);
+    await replica.sync();
+    assert.equal(replica.seen, 500);
+    await replica.sync();
+    assert.equal(replica.seen, 1_000, "all that there was when it began");
+  },
+});

@@ -47,6 +47,11 @@ const PAGE = `
   ) r ON true ORDER BY r.seq
 `;
 
+const SEEN = `
+  SELECT min((facts->>'seen')::int8) AS seen FROM sessions
+  WHERE NOT reaped AND until >= now() AND id <> $1
+`;
+
 export class SharedLog {
   /** @param looseMost loose rows that are kept */
   constructor(private readonly database: Database, private readonly looseMost: number) {}
@@ -95,14 +100,11 @@ export class SharedLog {
   }
 
   /**
-   * How many others that live have not read up to a number yet.
+   * Up to which number all others that live have read; who has no word on it shares nothing.
    * @param session of this node
    */
-  async behind(seq: number, session: number): Promise<number> {
-    const [told] = await this.database.ask<{ behind: number }>(
-      "SELECT behind_1($1, $2) AS behind",
-      [String(seq), session],
-    );
-    return told!.behind;
+  async seenElsewhere(session: number): Promise<number> {
+    const [told] = await this.database.ask<{ seen: string | null }>(SEEN, [session]);
+    return Number(told!.seen ?? Infinity);
   }
 }
