@@ -4,7 +4,6 @@
  * is said on what the database told after the call came. What is held ahead is a call's at once.
  */
 import type { Address, Hex } from "viem";
-import { KhachapuriError } from "../../../errors.ts";
 import type { Log } from "../../../log.ts";
 import type { Permit } from "../../../permit.ts";
 import type { Database } from "../../fleet/database.ts";
