@@ -1,7 +1,7 @@
 /**
  * What a node sends of its run log to its fleet: programs write as much as they like to stderr, and
- * all nodes' lines go through one database. A line is no longer than so much; beyond so many bytes a
- * second runs are told without what they wrote, and servers' rows are left out.
+ * all nodes' lines go through one database. A line is no longer than so much; beyond so many bytes
+ * a second runs are told without what they wrote, and servers' rows are left out.
  */
 import { Buffer } from "node:buffer";
 import {
@@ -52,7 +52,7 @@ export class LineBudget {
   }
 }
 
-/** Of what a program wrote a part of the beginning, so that the line is no longer than it may be. */
+/** Leaves so much of what a program wrote, from the beginning, as a line has room for. */
 function shorten(text: string): string {
   let short = text;
   for (let part = 2; Buffer.byteLength(short) > SHARED_LINE_BYTES_MAX && part <= 64; part *= 2) {

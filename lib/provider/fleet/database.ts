@@ -59,8 +59,9 @@ export interface DatabaseOptions {
 }
 
 /**
- * Each carries one statement at a time; what is urgent has one more. With two on the way every second one waits for the first:
- * turns at a millisecond's distance took twice as long at most, and no more of them got done.
+ * Each carries one statement at a time; what is urgent has one more. With two on the way every
+ * second one waits for the first: turns at a millisecond's distance took twice as long at most, and
+ * no more of them got done.
  */
 const CONNECTIONS = 4;
 /** As long as a run's charge is waited for, ms. */

@@ -144,7 +144,7 @@ export class Sessions {
     this.#noted = this.#noted.then(() => this.#try(async () => await onBegun?.(id)));
   }
 
-  /** Nobody waits for the time of a process that is gone; the next round gives back what it held. */
+  /** Nobody waits for the time of a process that is gone; the next round gives back its holds. */
   async #endGone(): Promise<void> {
     const { database, card: { node }, gone } = this.options;
     if (!gone) return;
