@@ -3,7 +3,7 @@ import type { NamedMutant } from "./typescript_target.ts";
 
 const TURN = "lib/provider/fleet/schema/turn.ts";
 const LANES = "lib/provider/fleet/schema/lanes.ts";
-const SESSIONS = "lib/provider/fleet/schema/sessions.ts";
+const REAPING = "lib/provider/fleet/reaping.ts";
 const LEADERSHIP = "lib/provider/fleet/schema/leadership.ts";
 const OUTBOX = "lib/provider/fleet/schema/outbox.ts";
 const DESK = "lib/provider/settlement/fleet/wish_desk.ts";
@@ -23,9 +23,9 @@ export const FLEET_NAMED: readonly NamedMutant[] = [
   },
   {
     name: "credits are given back without the account's lock",
-    file: SESSIONS,
-    from: "  PERFORM FROM accounts WHERE id = _account FOR NO KEY UPDATE;\n",
-    to: "",
+    file: REAPING,
+    from: "WHERE id IN (SELECT account FROM due) ORDER BY id FOR NO KEY UPDATE",
+    to: "WHERE id IN (SELECT account FROM due) ORDER BY id",
   },
   {
     name: "what the chain tells is written without the account's lock",

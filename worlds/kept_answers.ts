@@ -6,6 +6,7 @@ import type { Claim, Idempotency, Taken } from "../lib/provider/call/idempotency
 import { PostgresIdempotency } from "../lib/provider/call/postgres_idempotency.ts";
 import { SqliteIdempotency } from "../lib/provider/call/sqlite_idempotency.ts";
 import type { Database } from "../lib/provider/fleet/database.ts";
+import { reap } from "../lib/provider/fleet/reaping.ts";
 import { type FleetDatabase, freshDatabase } from "./fleet_database.ts";
 import { makeFolder } from "./home.ts";
 import type { Cluster } from "./postgres/cluster.ts";
@@ -181,11 +182,8 @@ export async function openFleetAnswers(
     const over = "UPDATE sessions SET until = now() - interval '1 ms' WHERE id = $1 AND NOT reaped";
     await database.ask(over, [session]);
   };
-  const giveUp = async () => void await database.ask("SELECT FROM expire_1()");
-  const giveBack = async () => {
-    const statement = "SELECT give_back_1(session, account) FROM expire_1()";
-    await database.ask(statement);
-  };
+  const giveUp = () => reap(database, 0);
+  const giveBack = () => reap(database);
   const end = async (session: number) => {
     await silence(session);
     await giveBack();

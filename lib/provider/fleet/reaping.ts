@@ -11,25 +11,33 @@ const AT_ONCE = 500;
 const EXPIRE = "UPDATE sessions SET reaped = true WHERE NOT reaped AND until < now()";
 /**
  * An account is locked before its lanes and holds, and before the next account, as in turns. What a
- * turn changed that was waited for is read anew row by row; what it added the next statement finds.
+ * turn changed that was waited for is told by who locks it: an update computes, and checks, with
+ * rows as they were before the wait, and only then finds that they are others. What the turn added
+ * the next statement finds.
  */
-const GIVE_BACK = `
+export const GIVE_BACK = `
   WITH due AS MATERIALIZED (
     SELECT DISTINCT h.account, h.session FROM holds h JOIN sessions s ON s.id = h.session
     WHERE s.reaped ORDER BY h.account, h.session LIMIT $1
   ), locked AS MATERIALIZED (
-    SELECT id FROM accounts WHERE id IN (SELECT account FROM due) ORDER BY id FOR NO KEY UPDATE
+    SELECT id, held FROM accounts
+    WHERE id IN (SELECT account FROM due) ORDER BY id FOR NO KEY UPDATE
   ), gone AS (
     DELETE FROM holds h USING due, locked
     WHERE locked.id = due.account AND h.account = due.account AND h.session = due.session
     RETURNING h.account, h.lane, h.credits
+  ), locked_lanes AS MATERIALIZED (
+    SELECT id, held FROM lanes
+    WHERE id IN (SELECT lane FROM gone) ORDER BY id FOR NO KEY UPDATE
   ), of_lanes AS (
-    UPDATE lanes SET held = lanes.held - g.credits
+    UPDATE lanes SET held = l.held - g.credits
     FROM (SELECT lane, sum(credits) AS credits FROM gone GROUP BY lane) g
+      JOIN locked_lanes l ON l.id = g.lane
     WHERE lanes.id = g.lane AND g.credits > 0
   ), of_accounts AS (
-    UPDATE accounts SET held = accounts.held - g.credits
+    UPDATE accounts SET held = locked.held - g.credits
     FROM (SELECT account, sum(credits) AS credits FROM gone GROUP BY account) g
+      JOIN locked ON locked.id = g.account
     WHERE accounts.id = g.account AND g.credits > 0
   )
   SELECT count(*)::int4 AS due FROM due

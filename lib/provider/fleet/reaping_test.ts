@@ -86,13 +86,13 @@ Deno.test({
     const dead = await beginSession(database, "a");
     await holdMuch(database, 3, [dead]);
     await end(database, dead);
-    // As a turn that gives one back, and has not ended yet when it is waited for.
+    // As a turn that holds one more, and has not ended yet when it is waited for.
     const turn = world.database.script(`
       BEGIN;
-      UPDATE accounts SET held = held - 1 WHERE id = 2;
+      UPDATE accounts SET held = held + 1 WHERE id = 2;
       SELECT pg_advisory_lock(1), pg_sleep(0.3);
-      UPDATE lanes SET held = held - 1 WHERE account = 2 AND lane = '0x1';
-      UPDATE holds SET credits = credits - 1 WHERE account = 2
+      UPDATE lanes SET held = held + 1 WHERE account = 2 AND lane = '0x1';
+      UPDATE holds SET credits = credits + 1 WHERE account = 2
         AND lane = (SELECT id FROM lanes WHERE account = 2 AND lane = '0x1');
       COMMIT;
       SELECT pg_advisory_unlock(1)

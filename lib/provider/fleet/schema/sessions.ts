@@ -20,32 +20,6 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Gives back what a session holds of one account; the account's lock keeps turns of it away.
-CREATE FUNCTION give_back_1(_session int4, _account int8) RETURNS int8 LANGUAGE plpgsql AS $$
-DECLARE
-  gone int8;
-BEGIN
-  PERFORM FROM accounts WHERE id = _account FOR NO KEY UPDATE;
-  WITH d AS (
-    DELETE FROM holds WHERE session = _session AND account = _account RETURNING lane, credits
-  ), l AS (
-    UPDATE lanes SET held = lanes.held - d.credits FROM d
-      WHERE lanes.id = d.lane AND d.credits > 0
-  )
-  SELECT coalesce(sum(credits), 0)::int8 INTO gone FROM d;
-  UPDATE accounts SET held = held - gone WHERE id = _account AND gone > 0;
-  RETURN gone;
-END $$;
-
--- Ends sessions whose time is over, and tells where such sessions hold something still.
-CREATE FUNCTION expire_1() RETURNS TABLE (session int4, account int8) LANGUAGE plpgsql AS $$
-BEGIN
-  UPDATE sessions SET reaped = true WHERE NOT reaped AND until < now();
-  RETURN QUERY
-    SELECT DISTINCT h.session, h.account FROM holds h JOIN sessions s ON s.id = h.session
-    WHERE s.reaped;
-END $$;
-
 -- A node leaves: its session is over at once.
 CREATE FUNCTION end_session_1(_session int4) RETURNS void LANGUAGE sql AS $$
   UPDATE sessions SET reaped = true, until = now() WHERE id = _session

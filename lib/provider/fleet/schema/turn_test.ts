@@ -8,6 +8,7 @@ import {
 } from "../../../../worlds/fleet_database.ts";
 import { assertBooks } from "../../../../worlds/fleet_ledger.ts";
 import type { Database } from "../database.ts";
+import { GIVE_BACK, reap } from "../reaping.ts";
 
 const SERVER = await startFleetServer();
 const CEILING = "10";
@@ -53,6 +54,11 @@ async function begin(database: Database): Promise<void> {
   }
   await database.ask("SELECT open_1('0xpayer', '0xlane', 0)");
   await database.ask("UPDATE lanes SET steps_upto = '{0}', steps_price = '{0}'");
+}
+
+/** A session is over, and holds what it held. */
+async function giveUp(database: Database, session: number): Promise<void> {
+  await database.ask("UPDATE sessions SET reaped = true WHERE id = $1", [session]);
 }
 
 /**
@@ -119,7 +125,8 @@ test("a turn that does not follow the last is lost, whatever it brings", async (
   await take(database, 1, { turn: 1, wants: [[4, "100"]] });
   assert.equal((await take(database, 1, { turn: 3, ...charged(1, 2) }))[1], "lost");
   assert.equal((await take(database, 2, { turn: 2, ...charged(2, 2) }))[1], "lost");
-  await database.ask("SELECT give_back_1(1, 1)");
+  await giveUp(database, 1);
+  await reap(database);
   assert.equal((await take(database, 1, { turn: 2, ...charged(1, 2) }))[1], "lost");
   const { used, held } = await assertBooks(database);
   assert.deepEqual({ used, held }, { used: 0, held: 0 });
@@ -175,7 +182,8 @@ test("a turn that meets what gives a dead node's credits back loses none, and ke
   const { database } = world;
   await take(database, 1, { turn: 1, wants: [[3, "100"]] });
   await take(database, 2, { turn: 1, wants: [[5, "100"]] });
-  const first = { statement: "SELECT give_back_1($1, $2)", parameters: [1, 1] };
+  await giveUp(database, 1);
+  const first = { statement: GIVE_BACK, parameters: [1] };
   await meet(world, first, (other) => take(other, 2, { turn: 2, ...charged(2, 2) }));
   const { used, held } = await assertBooks(database);
   assert.deepEqual({ used, held }, { used: 2, held: 3 });
@@ -188,7 +196,8 @@ test("what gives credits back waits for a turn of the same payer", async (world)
     statement: "SELECT turn_1($1, $2::text::jsonb)",
     parameters: [1, turnText({ turn: 2, ...charged(1, 1), wants: [[4, "100"]] })],
   };
-  await meet(world, first, (other) => other.ask("SELECT give_back_1(1, 1)"));
+  await giveUp(database, 1);
+  await meet(world, first, (other) => other.ask(GIVE_BACK, [1]));
   const { used, held } = await assertBooks(database);
   assert.deepEqual({ used, held }, { used: 1, held: 0 });
 });

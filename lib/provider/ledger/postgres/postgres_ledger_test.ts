@@ -26,6 +26,7 @@ import { turn } from "../../../../worlds/turns.ts";
 import { KhachapuriError } from "../../../errors.ts";
 import { UINT128_MAX } from "../../../permit.ts";
 import type { Database } from "../../fleet/database.ts";
+import { reap } from "../../fleet/reaping.ts";
 import type { Draw } from "../judge.ts";
 import type { PostgresLedger } from "./postgres_ledger.ts";
 
@@ -262,8 +263,7 @@ test(
     const draw = drawOf({ permit: OWNERS });
     const held = await holdOne(ledger, draw, viewOf(5n));
     await database.ask("UPDATE sessions SET until = now() - interval '1 ms'");
-    await database.ask("SELECT expire_1()");
-    await database.ask("SELECT give_back_1(1, 1)");
+    await reap(database);
     const next = await holdOne(ledger, draw, viewOf(5n));
     await assert.rejects(ledger.charge(held, "answered", null), { code: "overloaded" });
     ledger.release(held, "too late");
