@@ -84,7 +84,20 @@ export class Replica {
   async share(rows: readonly SharedRow[]): Promise<number | null> {
     const seq = await this.log.share(rows);
     await this.sync();
+    if (seq === null) await this.#forget(rows);
     return seq;
+  }
+
+  /** What was pruned while this node was away is in no change, and would be in the way for ever. */
+  async #forget(rows: readonly SharedRow[]): Promise<void> {
+    const changes = await this.log.lacked(rows.filter(({ was }) => typeof was === "string"));
+    const done = this.parts.map((part) => {
+      const { kinds, position: { log, seq } } = part;
+      const own = changes.filter(({ kind }) => kinds.has(kind));
+      if (own.length === 0 || log === null) return () => {};
+      return part.position.advance(log, seq, () => part.apply(own));
+    });
+    for (const tell of done) tell();
   }
 
   /** Resolves when all other nodes that live have read up to `seq`; @see Hearing.wait */

@@ -102,6 +102,32 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    "what went while a node was away, and was pruned, is known to be gone once it is in the way",
+  ignore,
+  async fn() {
+    await using world = await freshDatabase(SERVER!);
+    const log = new SharedLog(world.database, 3);
+    const known = new Map<string, string | null>();
+    const part = partOf(await log.id(), "a");
+    part.apply = (changes) => {
+      for (const { key, value } of changes) known.set(key, value);
+      return () => {};
+    };
+    const replica = new Replica(log, [part]);
+    const loose = (key: string, value: string) => ({ kind: "a", key, value, loose: true });
+    await replica.share([loose("own", "one")]);
+    // It is away, while others share more than is kept.
+    for (let n = 0; n < 9; n++) await log.share([loose(`other ${n}`, "x")]);
+    const renewed = () => replica.share([{ ...loose("own", "two"), was: known.get("own")! }]);
+    assert.equal(await renewed(), null);
+    assert.equal(known.get("own"), null);
+    assert.notEqual(await renewed(), null);
+    assert.equal(known.get("own"), "two");
+  },
+});
+
+Deno.test({
   name: "a database that was made anew, or set back, is none that a node goes on with",
   ignore,
   async fn() {

@@ -47,6 +47,11 @@ const PAGE = `
   ) r ON true ORDER BY r.seq
 `;
 
+const LACKED = `
+  SELECT x->>0 AS kind, x->>1 AS key FROM jsonb_array_elements($1::text::jsonb) AS x
+  WHERE NOT EXISTS (SELECT FROM shared_rows r WHERE r.kind = x->>0 AND r.key = x->>1)
+`;
+
 const SEEN = `
   SELECT min((facts->>'seen')::int8) AS seen FROM sessions
   WHERE NOT reaped AND until >= now() AND id <> $1
@@ -89,6 +94,17 @@ export class SharedLog {
       seq === null ? [] : [{ seq: Number(seq), kind, key, value }]
     );
     return { log, head: Number(head), changes };
+  }
+
+  /**
+   * Of some rows those that the log has nothing of, as changes that it tells of no more.
+   * @throws KhachapuriError `database_unavailable`
+   */
+  async lacked(rows: readonly Pick<SharedRow, "kind" | "key">[]): Promise<Change[]> {
+    const lacked = await this.database.ask<Pick<Change, "kind" | "key">>(LACKED, [
+      JSON.stringify(rows.map(({ kind, key }) => [kind, key])),
+    ]);
+    return lacked.map(({ kind, key }) => ({ seq: 0, kind, key, value: null }));
   }
 
   /** All of a kind of which there is little, in the order in which it came. */
