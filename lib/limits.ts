@@ -145,6 +145,8 @@ export const UNWANTED_BODY_MS = 2_000;
 export const PAYMENT_HEADER_BYTES_MAX = 8 * 1024;
 /** Lanes of one payer at one provider that are not settled: each is a row of the next batch. */
 export const PAYER_LANES_MAX = 1_024;
+/** Blocks that a reorganisation takes back at most: what was settled before stays settled. */
+export const REORGANISED_BLOCKS_MAX = 256;
 /** Permits that a lane is settled with: each may be a row of the next batch. */
 export const LANE_PERMITS_MAX = 2;
 /** Permits of a lane kept until they are used up, as proof: calls at once bring one each. */

@@ -34,6 +34,12 @@ export const FLEET_NAMED: readonly NamedMutant[] = [
     to: "",
   },
   {
+    name: "prices go of what a reorganisation may make due again",
+    file: LANES,
+    from: "IF l.steps_block <= f.final THEN",
+    to: "IF true THEN",
+  },
+  {
     name: "a turn goes on whose holds were given back",
     file: TURN,
     from: "IF q.turn <> 1 AND NOT is_known OR",

@@ -4,6 +4,7 @@
  * its place has.
  */
 import type { Hex } from "viem";
+import { REORGANISED_BLOCKS_MAX } from "../../limits.ts";
 import { Lru } from "../../lru.ts";
 
 export interface BlockId {
@@ -27,8 +28,6 @@ export type Comparison =
   /** The block above which all has gone. */
   | { undoneAbove: bigint };
 
-/** Blocks whose hash is remembered to notice a reorganisation. */
-const BLOCKS_REMEMBERED = 256;
 /** Blocks noted that no look has reached yet; a lying endpoint may name any number. */
 const BLOCKS_NOTED = 1_024;
 /** A chain that stays shorter than it was for so long has lost its end, ms. */
@@ -36,7 +35,7 @@ const SHORTER_MS = 30_000;
 
 export class KnownBlocks {
   /** One chain: should a block of it go, all above it have gone. */
-  readonly #seen = new Lru<bigint, Hex>(BLOCKS_REMEMBERED);
+  readonly #seen = new Lru<bigint, Hex>(REORGANISED_BLOCKS_MAX);
   /** Perhaps of several forks; by hash. */
   readonly #noted = new Lru<Hex, bigint>(BLOCKS_NOTED);
   /** What lies above has gone and was not taken back yet. */
@@ -157,6 +156,6 @@ function hashIn({ number, hash, parentHash }: HeadBlock, block: bigint): Hex | n
 
 /** The block below `block` that no reorganisation is expected to reach. */
 export function outOfReach(block: bigint): bigint {
-  const depth = BigInt(BLOCKS_REMEMBERED);
+  const depth = BigInt(REORGANISED_BLOCKS_MAX);
   return block > depth ? block - depth : 0n;
 }

@@ -43,7 +43,8 @@ BEGIN
 END $$;
 
 -- What the chain told, fact by fact; a fact about a lane that was never opened is passed over.
--- _facts: [{ payer, lane, fact: "settled" | "level" | "refused", settled, block, reason }].
+-- _facts: [{ payer, lane, fact: "settled" | "level" | "refused", settled, block, final, reason }];
+-- "final" is a block that no reorganisation reaches any more.
 CREATE FUNCTION record_1(_facts jsonb) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   f record;
@@ -54,7 +55,7 @@ BEGIN
   FOR f IN
     SELECT a.id AS account, x.* FROM jsonb_array_elements(_facts) WITH ORDINALITY AS e(fact, nr),
       jsonb_to_record(e.fact)
-        AS x(payer text, lane text, fact text, settled int8, block int8, reason text)
+        AS x(payer text, lane text, fact text, settled int8, block int8, final int8, reason text)
       JOIN accounts a USING (payer)
     ORDER BY a.id, e.nr
   LOOP
@@ -81,10 +82,22 @@ BEGIN
       l.ages_at := l.opened_at || l.ages_at;
       l.ages_beyond := f.settled || l.ages_beyond;
     END IF;
+    -- What may be due again has its prices still; the last is gone on with.
+    l.steps_settled := LEAST(l.steps_settled, f.settled);
+    IF l.steps_block <= f.final THEN
+      WHILE cardinality(l.steps_upto) > 1 AND l.steps_upto[1] <= l.steps_settled LOOP
+        l.steps_upto := l.steps_upto[2:];
+        l.steps_price := l.steps_price[2:];
+      END LOOP;
+      l.steps_settled := f.settled;
+      l.steps_block := f.block;
+    END IF;
     UPDATE lanes SET charged = l.charged, opened = opened + raised, settled = f.settled,
       settled_block = f.block, refused = NULL, version = version + 1,
-      due = l.charged > f.settled AND cardinality(steps_upto) > 0,
-      owed = owed_of(f.settled, l.charged, steps_upto, steps_price),
+      due = l.charged > f.settled AND cardinality(l.steps_upto) > 0,
+      owed = owed_of(f.settled, l.charged, l.steps_upto, l.steps_price),
+      steps_upto = l.steps_upto, steps_price = l.steps_price,
+      steps_settled = l.steps_settled, steps_block = l.steps_block,
       ages_at = l.ages_at, ages_beyond = l.ages_beyond
       WHERE id = l.id;
   END LOOP;

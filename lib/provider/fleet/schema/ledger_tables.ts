@@ -49,6 +49,9 @@ CREATE TABLE lanes (
   -- Charged credits at one price, up to a counter; the oldest first.
   steps_upto int8[] NOT NULL DEFAULT '{}',
   steps_price int8[] NOT NULL DEFAULT '{}',
+  -- Settled as of a block: once no reorganisation reaches that one, the steps below go.
+  steps_settled int8 NOT NULL DEFAULT 0,
+  steps_block int8 NOT NULL DEFAULT 0,
   -- When what is due was charged, as ages.ts has it.
   ages_beyond int8[] NOT NULL DEFAULT '{}',
   ages_at int8[] NOT NULL DEFAULT '{}',

@@ -1,5 +1,6 @@
 /** What the database knows of lanes, for who settles and for who reads. */
 import type { Address, Hex } from "viem";
+import { REORGANISED_BLOCKS_MAX } from "../../../limits.ts";
 import type { Database } from "../../fleet/database.ts";
 import { dueLane } from "../due_lane.ts";
 import type { LaneId, Outcome } from "../journal.ts";
@@ -143,5 +144,8 @@ function factJson(fact: ChainFact) {
   const { payer, lane } = fact;
   if (fact.fact === "refused") return { payer, lane, fact: fact.fact, reason: fact.reason };
   const { settled, block } = fact;
-  return { payer, lane, fact: fact.fact, settled: String(settled), block: String(block) };
+  return {
+    ...{ payer, lane, fact: fact.fact, settled: String(settled), block: String(block) },
+    final: String(block - BigInt(REORGANISED_BLOCKS_MAX)),
+  };
 }
