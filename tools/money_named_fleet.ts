@@ -42,8 +42,20 @@ export const FLEET_NAMED: readonly NamedMutant[] = [
   {
     name: "a turn goes on whose holds were given back",
     file: TURN,
-    from: "IF q.turn <> 1 AND NOT is_known OR",
+    from: "IF NOT is_known AND NOT is_first OR",
     to: "IF false OR",
+  },
+  {
+    name: "a charge that came before its hold went is told to be none",
+    file: TURN,
+    from: "THEN 'past' ELSE 'lost' END",
+    to: "THEN 'lost' ELSE 'lost' END",
+  },
+  {
+    name: "what a forgotten turn's late copy holds stays held",
+    file: TURN,
+    from: "THEN h.credits ELSE 0 END",
+    to: "THEN 0 ELSE 0 END",
   },
   {
     name: "what was judged on another version is granted",

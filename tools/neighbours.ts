@@ -80,7 +80,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/ledger/prepared.ts": "every reading of journal_reader_test.ts prepares by it",
   "lib/provider/fleet/schema/answers.ts":
     "call/postgres_idempotency_test.ts has nodes answer by it, and its histories crash them",
-  "lib/provider/fleet/schema/lanes.ts": "SQL, which turn_test.ts has carried out",
   "lib/provider/fleet/schema/imports.ts":
     "SQL, which ledger/transfer/to_postgres_test.ts has carried out",
   "lib/provider/fleet/schema/leadership.ts": "SQL, which leadership_test.ts has carried out",
@@ -96,7 +95,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
     "SQL, which settings_test.ts, buckets_test.ts and shared_last_relays_test.ts have carried out",
   "lib/provider/fleet/schema/runs.ts": "SQL, which shared_runs_test.ts has carried out",
   "lib/provider/fleet/schema/shared.ts": "SQL, which shared_log_test.ts has carried out",
-  "lib/provider/ledger/postgres/lost_session.ts": "words, which postgres_ledger_away_test.ts reads",
   "lib/provider/ledger/postgres/lane_desk.ts": "what is queued, which both_ledgers_test.ts queues",
   "lib/provider/ledger/postgres/lane_json.ts": "both_ledgers_test.ts compares what it reads",
   "lib/provider/ledger/postgres/lane_reader.ts": "both_ledgers_test.ts compares all that it reads",

@@ -64,7 +64,7 @@ class World {
     const said = { ...base, turn: ++this.#turn, rows: [], steps: [], wants: [], ...more };
     await this.database.ask("SELECT turn_1($1, $2::text::jsonb)", [
       this.session,
-      JSON.stringify([{ ...said, first: this.#turn === 1 }]),
+      JSON.stringify([said]),
     ]);
   }
 }

@@ -3,7 +3,8 @@
  * each lane first what ended (charges and releases), then what is wanted, as far as the payer's
  * ceiling and the lane's permits go. A node numbers its turns of a lane: one that comes again is
  * answered, not applied, and one that does not follow the last tells that the session's holds were
- * given back.
+ * given back. No number comes twice, whatever was forgotten between: what says which is its first
+ * may find what a late copy of one before has left, which is nobody's.
  *
  * What is not numbers the node has judged (ledger/judge.ts) on the lane as it was at a version; a
  * lane of another version grants nothing, and is answered whole, to be judged anew.
@@ -37,11 +38,13 @@ CREATE FUNCTION account_json(a accounts) RETURNS jsonb LANGUAGE sql STABLE AS $$
     'held', a.held::text, 'settled', a.settled::text)
 $$;
 
--- _lanes: [{ account, lane, turn, version, releases, ceiling, block,
+-- _lanes: [{ account, lane, turn, first, version, releases, ceiling, block,
 --   rows: [[reservation, at, price, cid, outcome, facts]], steps: [[price, count]],
---   wants: [[count, most]], promised, permits }]; the last two may be absent.
--- Returns for each: [lane, "done" | "again" | "lost", granted, charged before its rows, charged,
---   held, the account's used, the account's held, the lane where its version is another by now].
+--   wants: [[count, most]], promised, permits }]; "first" is the number of the lane's first turn,
+--   1 where it is absent, as the last two may be.
+-- Returns for each: [lane, "done" | "again" | "lost" | "past", granted, charged before its rows,
+--   charged, held, the account's used, the account's held, the lane where its version is another
+--   by now].
 CREATE FUNCTION turn_1(_session int4, _lanes jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   q record;
@@ -56,15 +59,17 @@ DECLARE
   n int8;
   m int8;
   room int8;
+  stray int8;
   amount int8;
   at int8;
   is_stale boolean;
   is_known boolean;
+  is_first boolean;
 BEGIN
   FOR q IN
     SELECT * FROM jsonb_to_recordset(_lanes) AS x(
-      account int8, lane int8, turn int8, version int8, releases int8, ceiling int8, block int8,
-      rows jsonb, steps jsonb, wants jsonb, promised int8, permits jsonb)
+      account int8, lane int8, turn int8, first int8, version int8, releases int8, ceiling int8,
+      block int8, rows jsonb, steps jsonb, wants jsonb, promised int8, permits jsonb)
     ORDER BY x.account, x.lane
   LOOP
     SELECT used, held, ceiling, ceiling_block INTO a
@@ -72,7 +77,7 @@ BEGIN
     SELECT charged, held, settled, version, refused, due, owed, steps_upto, steps_price,
         ages_beyond, ages_at
       INTO l FROM lanes WHERE id = q.lane;
-    SELECT turn, granted, charged_from INTO h
+    SELECT turn, granted, charged_from, credits INTO h
       FROM holds WHERE session = _session AND lane = q.lane;
     is_known := FOUND;
     IF is_known AND h.turn = q.turn THEN
@@ -82,8 +87,15 @@ BEGIN
           THEN (SELECT lane_json(x) FROM lanes x WHERE x.id = q.lane) END));
       CONTINUE;
     END IF;
-    IF q.turn <> 1 AND NOT is_known OR is_known AND h.turn <> q.turn - 1 THEN
-      answers := answers || jsonb_build_array(jsonb_build_array(q.lane, 'lost', 0,
+    is_first := q.turn = coalesce(q.first, 1);
+    stray := CASE WHEN is_known AND is_first AND h.turn < q.turn THEN h.credits ELSE 0 END;
+    IF NOT is_known AND NOT is_first OR is_known AND h.turn <> q.turn - 1
+      AND NOT (is_first AND h.turn < q.turn)
+    THEN
+      -- It was carried out before they were given back, or will never be.
+      answers := answers || jsonb_build_array(jsonb_build_array(q.lane,
+        CASE WHEN EXISTS (SELECT FROM journal WHERE reservation = (q.rows->0->>0)::int8)
+          THEN 'past' ELSE 'lost' END, 0,
         l.charged::text, l.charged::text, l.held::text, a.used::text, a.held::text, NULL));
       CONTINUE;
     END IF;
@@ -91,9 +103,9 @@ BEGIN
     base := l.charged;
     charges := jsonb_array_length(q.rows);
     l.charged := l.charged + charges;
-    l.held := l.held - charges - q.releases;
+    l.held := l.held - charges - q.releases - stray;
     a.used := a.used + charges;
-    a.held := a.held - charges - q.releases;
+    a.held := a.held - charges - q.releases - stray;
     IF q.block >= a.ceiling_block THEN
       a.ceiling := q.ceiling;
       a.ceiling_block := q.block;
@@ -163,7 +175,7 @@ BEGIN
     INSERT INTO holds AS o (session, lane, account, credits, turn, granted, charged_from)
       VALUES (_session, q.lane, q.account, n, q.turn, n, base)
       ON CONFLICT (session, lane) DO UPDATE SET
-        credits = o.credits + excluded.credits - charges - q.releases,
+        credits = o.credits + excluded.credits - charges - q.releases - stray,
         turn = excluded.turn, granted = excluded.granted, charged_from = excluded.charged_from;
     answers := answers || jsonb_build_array(jsonb_build_array(q.lane, 'done', n, base::text,
       l.charged::text, l.held::text, a.used::text, a.held::text,

@@ -15,6 +15,7 @@ const CEILING = "10";
 
 interface Asked {
   turn: number;
+  first?: number;
   rows?: unknown[];
   steps?: unknown[];
   releases?: number;
@@ -231,4 +232,31 @@ test("what the chain tells waits for a turn of the same payer", async (world) =>
   });
   const { used, held } = await assertBooks(database);
   assert.deepEqual({ used, held }, { used: 3, held: 2 });
+});
+
+test("what a late copy of a forgotten turn holds is given back by the next", async ({ database }) => {
+  await take(database, 1, { turn: 1, wants: [[4, "100"]] });
+  // The node has forgotten its turns up to the third.
+  const asked: Asked = { turn: 4, first: 4, wants: [[2, "100"]] };
+  const [, fate, granted] = await take(database, 1, asked);
+  assert.deepEqual([fate, granted], ["done", 2]);
+  assert.deepEqual(
+    await take(database, 1, { turn: 1, wants: [[4, "100"]] }).then((a) => a[1]),
+    "lost",
+  );
+  const { held } = await assertBooks(database);
+  assert.equal(held, 2);
+});
+
+test("a turn whose holds are gone tells whether its charges were carried out", async ({ database }) => {
+  await take(database, 1, { turn: 1, wants: [[4, "100"]] });
+  const second: Asked = { turn: 2, ...charged(1, 2) };
+  await take(database, 1, second);
+  await giveUp(database, 1);
+  await database.ask(GIVE_BACK, [9]);
+  assert.equal((await take(database, 1, second))[1], "past");
+  assert.equal((await take(database, 1, { ...second, ...charged(3, 1) }))[1], "lost");
+  assert.equal((await take(database, 1, { turn: 3, releases: 2 }))[1], "lost");
+  const { used, held } = await assertBooks(database);
+  assert.deepEqual({ used, held }, { used: 2, held: 0 });
 });

@@ -25,8 +25,8 @@ export interface Waiter {
 }
 
 export class LaneDesk {
-  /** Of the session's last turn that was answered. */
-  turn = 0;
+  /** Of this session, that the database may know of. */
+  firstTurn: number;
   rows: ChargeRow[] = [];
   releases = 0;
   wants: Want[] = [];
@@ -42,14 +42,17 @@ export class LaneDesk {
 
   /**
    * @param id in the database
+   * @param turn of the last turn that was answered: later ones have other numbers
    * @param countAhead told of credits that are held ahead from now on, or no more, and their amount
    */
   constructor(
     readonly id: string,
     readonly lane: Lane,
     public version: number,
+    public turn: number,
     countAhead: (credits: number, amount: bigint) => void,
   ) {
+    this.firstTurn = turn + 1;
     this.ahead = new Ahead((by) => {
       if (this.ahead.spare === 0) this.#aheadPrice = this.pooled!.draw.price;
       countAhead(by, BigInt(by) * this.#aheadPrice);
@@ -63,6 +66,16 @@ export class LaneDesk {
 
   get isQueued(): boolean {
     return this.isEnding || this.wants.length > 0;
+  }
+
+  /** Whether the database may know of turns of this session. */
+  get isTurned(): boolean {
+    return this.turn >= this.firstTurn;
+  }
+
+  /** The database knows of none, or of none that counts: a copy of one may come late still. */
+  forgetTurns(): void {
+    this.firstTurn = this.turn + 1;
   }
 
   /** The ended and released credits that are queued. */

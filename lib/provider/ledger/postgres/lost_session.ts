@@ -1,23 +1,23 @@
-/** What runs are told whose node was silent for so long that others gave back what it held. */
+/** What runs are told whose node, or its database, was silent for too long. */
 import { KhachapuriError } from "../../../errors.ts";
 
-const WORDS = "this node was cut off from the others for too long";
-
-/** Their charge was not sent, and will not be. */
+/** Others gave back what the node held: their charge was not carried out, and will not be. */
 export function sessionLost(): KhachapuriError {
-  return new KhachapuriError("overloaded", WORDS, {
-    retryAfterSeconds: 1,
-    hints: ["nothing was charged; try again"],
-  });
+  return new KhachapuriError(
+    "overloaded",
+    "this node was cut off from the others for too long",
+    { retryAfterSeconds: 1, hints: ["nothing was charged; try again"] },
+  );
 }
 
-/** Their charge was under way, and may have come before others gave back what it was held by. */
-export function lostUnderWay(): KhachapuriError {
-  return new KhachapuriError("overloaded", WORDS, {
-    retryAfterSeconds: 1,
+/** Their charge is under way, and may be carried out still; other errors stay as they are. */
+export function chargeUnknown(error: unknown): unknown {
+  if (!(error instanceof KhachapuriError) || error.code !== "database_unavailable") return error;
+  return error.toldWith({
     hints: [
       "whether this was charged is not known; with an Idempotency-Key it is charged once, however " +
       "often you ask",
+      ...error.hints,
     ],
   });
 }

@@ -18,7 +18,7 @@ import {
 import { takePermit } from "../lane.ts";
 import { permitsState } from "../lane_state.ts";
 import type { LaneDesk, Sent, Want } from "./lane_desk.ts";
-import { lostUnderWay, sessionLost } from "./lost_session.ts";
+import { chargeUnknown, sessionLost } from "./lost_session.ts";
 import { type AheadSums, PayerLanes } from "./payer_lanes.ts";
 import type { ChargeRow, LaneTurn, TurnAnswer, Wanted } from "./turn.ts";
 
@@ -58,8 +58,8 @@ export class PayerDesk {
   #ceiling = 0n;
   #block = -1n;
   #sent: readonly Sent[] | null = null;
-  /** What is under way was not carried out, as the database has told, nor will be. */
-  #isLost = false;
+  /** The same of a session that is over: whether it was carried out is not known yet. */
+  #past: readonly Sent[] = [];
   /** Nobody waits for what is under way any more. */
   #isAbandoned = false;
   /** What has to be done before any turn, and was not, as far as is known; it may be done twice. */
@@ -69,8 +69,14 @@ export class PayerDesk {
   /** Credits that runs of this node hold. */
   runs = 0;
 
-  constructor(readonly payer: Address, private readonly judging: Judge, sums: AheadSums) {
-    this.lanes = new PayerLanes(payer, sums);
+  /** @param turn which no turn of this node had that is forgotten, nor a later one */
+  constructor(
+    readonly payer: Address,
+    private readonly judging: Judge,
+    sums: AheadSums,
+    turn?: number,
+  ) {
+    this.lanes = new PayerLanes(payer, sums, turn);
   }
 
   get isQueued(): boolean {
@@ -83,14 +89,14 @@ export class PayerDesk {
 
   /** Lanes with turns of this session. */
   turned(): Turned[] {
-    return [...this.lanes.all()].filter(({ turn }) => turn > 0)
+    return [...this.lanes.all()].filter(({ isTurned }) => isTurned)
       .map(({ id, turn }) => ({ lane: id, turn }));
   }
 
   /** The database knows of no turn of this session that held nothing in the end. */
   forgetTurns(): void {
     this.owes = null;
-    for (const desk of this.lanes.all()) desk.turn = 0;
+    for (const desk of this.lanes.all()) desk.forgetTurns();
   }
 
   /** Whether a credit that is held ahead is the draw's; it is taken then. */
@@ -117,7 +123,7 @@ export class PayerDesk {
   /** Whether the charge of a credit is queued or under way, whoever waits for it. */
   isCharging(reservation: number): boolean {
     const queued = [...this.lanes.all()].flatMap(({ rows }) => rows);
-    const sent = (this.#sent ?? []).flatMap(({ turn }) => turn.rows);
+    const sent = [...this.#past, ...this.#sent ?? []].flatMap(({ turn }) => turn.rows);
     return [...queued, ...sent].some((row) => row.reservation === reservation);
   }
 
@@ -172,11 +178,18 @@ export class PayerDesk {
 
   /** The turn was carried out, or was before. @returns false: the session's holds had gone */
   answer(answers: ReadonlyMap<string, TurnAnswer>, askedAt: number): boolean {
-    const sent = this.#sent ?? [];
-    const each = sent.map((part) => [part, answers.get(part.desk.id)!] as const);
-    this.#isLost = each.some(([, { fate }]) => fate === "lost");
-    if (this.#isLost) return false;
+    const answerTo = (part: Sent) => [part, answers.get(part.desk.id)!] as const;
+    for (const [part, { fate }] of this.#past.map(answerTo)) tellCharged(part, fate);
+    const each = (this.#sent ?? []).map(answerTo);
+    this.#past = [];
     this.#sent = null;
+    if (each.some(([, { fate }]) => fate === "lost" || fate === "past")) {
+      for (const [part, { fate }] of each) {
+        tellCharged(part, fate);
+        this.#wantAnew(part);
+      }
+      return false;
+    }
     for (const [part, { anew }] of each) if (!anew) part.undoPermits?.();
     this.lanes.takeAnswers(each.map(([{ desk }, answer]) => [desk, answer]), askedAt);
     for (const [part, { granted }] of each) this.#grant(part, granted);
@@ -186,8 +199,9 @@ export class PayerDesk {
   /** The database is away: nobody waits any more, and what is under way goes again. */
   stopWaiting(error: unknown): void {
     this.#isAbandoned = true;
-    for (const { waiters, wants } of this.#sent ?? []) {
-      for (const { reject } of waiters) reject(error);
+    const underWay = chargeUnknown(error);
+    for (const { waiters, wants } of [...this.#past, ...this.#sent ?? []]) {
+      for (const { reject } of waiters) reject(underWay);
       for (const want of wants) want.fail(error);
     }
     for (const desk of this.lanes.queued()) {
@@ -198,34 +212,39 @@ export class PayerDesk {
       this.lanes.queue(desk, -rows.length, rows.length);
       for (const { reject } of waiters) reject(error);
       for (const want of desk.takeWants()) want.fail(error);
+      this.lanes.tidy(desk);
     }
   }
 
   /** The turn was refused as a whole: nothing of it was carried out, nor will be. */
   drop(error: unknown): void {
     this.stopWaiting(error);
+    for (const { undoPermits } of this.#sent ?? []) undoPermits?.();
     this.#sent = null;
+    this.#past = [];
   }
 
   /** What was held is held no more, and the runs that held it cost nothing. */
   beginAnew(): void {
-    const underWay = this.#isLost ? sessionLost() : lostUnderWay();
-    for (const { waiters, wants, desk } of this.#sent ?? []) {
-      for (const { reject } of waiters) reject(underWay);
-      if (this.#isAbandoned) continue;
-      desk.wants.unshift(...wants);
-      this.lanes.note(desk);
-    }
+    for (const part of this.#sent ?? []) this.#wantAnew(part);
+    this.#past = (this.#sent ?? this.#past).map((part) => ({ ...part, wants: [] }));
     this.#sent = null;
-    this.#isLost = false;
     this.owes = null;
     this.runs = 0;
     for (const desk of this.lanes.all()) {
       for (const { reject } of desk.takeEnded().waiters) reject(sessionLost());
-      desk.turn = 0;
+      desk.forgetTurns();
       desk.askedAt = -Infinity;
       desk.ahead.beginAnew();
     }
+  }
+
+  /** What it wanted is queued again, unless nobody waits for it. */
+  #wantAnew({ desk, wants, undoPermits }: Sent): void {
+    undoPermits?.();
+    if (this.#isAbandoned) return;
+    desk.wants.unshift(...wants);
+    this.lanes.note(desk);
   }
 
   #judge({ draw, view }: Want): Judgement {
@@ -275,6 +294,7 @@ export class PayerDesk {
       account: this.lanes.accountId,
       lane: desk.id,
       turn: desk.turn + 1,
+      first: desk.firstTurn,
       version,
       rows,
       releases,
@@ -354,5 +374,13 @@ export class PayerDesk {
     const { position } = this.judging;
     const used = usedOn(want.draw, want.view, position);
     want.refuse({ payable: false, refusal: { reason: "no_credits" }, used });
+  }
+}
+
+/** Who waits for charges hears whether they were carried out. */
+function tellCharged({ waiters }: Sent, fate: TurnAnswer["fate"]): void {
+  for (const { resolve, reject } of waiters) {
+    if (fate === "lost") reject(sessionLost());
+    else resolve();
   }
 }

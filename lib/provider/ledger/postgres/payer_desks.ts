@@ -27,6 +27,8 @@ const STRANGER_SWEEPS = 2;
 export class PayerDesks {
   readonly #sums: AheadSums = { credits: 0, amount: 0n };
   readonly #desks = new Map<Address, PayerDesk>();
+  /** The highest number that a turn had which is forgotten: a late copy of it is like no other. */
+  #turn = 0;
   readonly #timer: ReturnType<typeof setInterval>;
 
   constructor(private readonly options: PayerDesksOptions) {
@@ -41,7 +43,7 @@ export class PayerDesks {
   /** It is in use from now on. */
   get(payer: Address): PayerDesk {
     const known = this.#desks.get(payer);
-    const desk = known ?? new PayerDesk(payer, this.options.judging, this.#sums);
+    const desk = known ?? new PayerDesk(payer, this.options.judging, this.#sums, this.#turn);
     if (!known) this.#desks.set(payer, desk);
     desk.idleSweeps = 0;
     return desk;
@@ -93,6 +95,7 @@ export class PayerDesks {
     pump.alone(desk, async () => await desk.owes?.()).then(() => {
       if (!this.#isOver(desk)) return;
       this.#desks.delete(desk.payer);
+      this.#turn = Math.max(this.#turn, desk.lanes.lastTurn);
       book.accounts.delete(desk.payer);
       pump.forget(desk);
       // While the database is away it stays known.

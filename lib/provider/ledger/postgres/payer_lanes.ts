@@ -26,7 +26,17 @@ export class PayerLanes {
   /** Credits held ahead. */
   #spare = 0;
 
-  constructor(readonly payer: Address, private readonly sums: AheadSums) {}
+  /** @param turn which no turn of this node had that is forgotten, nor a later one */
+  constructor(
+    readonly payer: Address,
+    private readonly sums: AheadSums,
+    private readonly turn = 0,
+  ) {}
+
+  /** The highest number that a turn here had. */
+  get lastTurn(): number {
+    return this.#lanes.values().reduce((last, { turn }) => Math.max(last, turn), this.turn);
+  }
 
   /** Whether something is queued. */
   get isQueued(): boolean {
@@ -53,6 +63,11 @@ export class PayerLanes {
   /** Something is queued on the lane. */
   note(desk: LaneDesk): void {
     this.#queued.add(desk);
+  }
+
+  /** Nobody waits for it any more: with nothing to be charged or given back nothing is queued. */
+  tidy(desk: LaneDesk): void {
+    if (!desk.isQueued) this.#queued.delete(desk);
   }
 
   /** The same, for whoever sends what is queued. */
@@ -121,7 +136,7 @@ export class PayerLanes {
   }
 
   #deskFor(lane: Lane, { id, version }: LaneJson): LaneDesk {
-    return new LaneDesk(String(id), lane, version, (credits, amount) => {
+    return new LaneDesk(String(id), lane, version, this.turn, (credits, amount) => {
       this.#spare += credits;
       this.sums.credits += credits;
       this.sums.amount += amount;

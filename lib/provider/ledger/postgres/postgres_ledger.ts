@@ -7,6 +7,7 @@ import type { Address, Hex } from "viem";
 import type { Log } from "../../../log.ts";
 import type { Permit } from "../../../permit.ts";
 import type { Database } from "../../fleet/database.ts";
+import { unavailable } from "../../fleet/trouble.ts";
 import { type Book, emptyBook, laneOf, outstandingOf } from "../book.ts";
 import type { Until } from "../group_commit.ts";
 import {
@@ -383,7 +384,7 @@ export class PostgresLedger implements Ledger {
     // The database knows of fewer turns than this node took, as after a restore: it has no more.
     log.warn("turns of a session are lost, which is given up");
     await giveUp();
-    if (this.#session === before) throw new Error("the session lives, and its turns are lost");
+    if (this.#session === before) throw unavailable();
   }
 }
 

@@ -3,7 +3,6 @@ import { freshDatabase, startFleetServer } from "../../../../worlds/fleet_databa
 import { assertBooks, openLedgerNode } from "../../../../worlds/fleet_ledger.ts";
 import { drawOf, holdOne, permitOf, viewOf } from "../../../../worlds/ledger.ts";
 import { UINT128_MAX } from "../../../permit.ts";
-import type { KhachapuriError } from "../../../errors.ts";
 import type { Database } from "../../fleet/database.ts";
 import { unavailable } from "../../fleet/trouble.ts";
 import type { Draw, PayerView } from "../judge.ts";
@@ -12,6 +11,8 @@ import type { PostgresLedger } from "./postgres_ledger.ts";
 
 const SERVER = await startFleetServer();
 const OWNERS = permitOf({ credits: UINT128_MAX });
+/** Of the statement that has turns forgotten. */
+const FORGETTING = "DELETE FROM holds h USING unnest";
 
 Deno.test({
   name: "while the database is away what nobody could charge is free, and counts as used nowhere",
@@ -52,7 +53,7 @@ Deno.test({
       ...through(inner),
       async ask(statement, ...rest) {
         const rows = await inner.ask(statement, ...rest);
-        if (!statement.includes("DELETE FROM holds") || ++failures > 2) return rows as never;
+        if (!statement.includes(FORGETTING) || ++failures > 2) return rows as never;
         // It is carried out, as where the commit waits for a standby for long.
         forgotten.resolve();
         throw unavailable();
@@ -96,45 +97,67 @@ Deno.test({
 });
 
 Deno.test({
-  name: "who is told that nothing was charged is not charged",
+  name: "a node closes though the database never tells that a payer is forgotten",
   ignore: SERVER === null,
   async fn() {
     await using world = await freshDatabase(SERVER!);
     const { database: inner } = world;
-    const asked = Promise.withResolvers<void>();
-    const open = Promise.withResolvers<void>();
-    let isShut = false;
+    const forgotten = Promise.withResolvers<void>();
+    let asked = 0;
     const database: Database = {
       ...through(inner),
-      async ask(statement, ...rest) {
-        if (isShut && statement.includes("turn_1")) {
-          asked.resolve();
-          await open.promise;
-        }
-        return await inner.ask(statement, ...rest);
+      async ask(...asking) {
+        if (!asking[0].includes(FORGETTING)) return await inner.ask(...asking);
+        forgotten.resolve();
+        // Others have their turn, so that it is seen should it never end.
+        await new Promise((resolve) => setTimeout(resolve));
+        if (++asked > 50) return await inner.ask(...asking);
+        throw unavailable();
       },
     };
-    await using node = await openLedgerNode(database);
-    const { ledger, sessions } = node;
+    await using node = await openLedgerNode(database, "n1", undefined, { idleSweeps: 1 });
+    const { ledger } = node;
     const [draw, view] = [drawOf({ permit: OWNERS }), viewOf(9n)];
-    const held = [await holdOne(ledger, draw, view), await holdOne(ledger, draw, view)];
-    isShut = true;
-    const hintsOf = (charge: Promise<void>) =>
-      charge.then(() => [], (error: KhachapuriError) => error.hints);
-    const sent = hintsOf(ledger.charge(held[0]!, "answered", null));
-    await asked.promise;
-    const queued = hintsOf(ledger.charge(held[1]!, "answered", null));
-    // Others have ended the session, and have not come to this account.
-    await inner.ask("UPDATE sessions SET reaped = true WHERE id = $1", [sessions.session]);
-    ledger.beginAnew();
-    assert.match((await sent).join(), /whether this was charged is not known/);
-    assert.match((await queued).join(), /nothing was charged/);
-    open.resolve();
+    await ledger.charge(await holdUnpooled(ledger, draw, view), "answered", null);
+    await forgotten.promise;
+    await assert.rejects(holdUnpooled(ledger, draw, view), { code: "database_unavailable" });
     await ledger.close();
-    const [row] = await inner.ask<{ charges: number }>(
-      "SELECT count(*)::int4 AS charges FROM journal",
-    );
-    assert.equal(row!.charges, 1, "a control: what was under way was carried out");
+    assert.ok(asked < 10, `it was asked ${asked} times, for nobody`);
+  },
+});
+
+Deno.test({
+  name: "what is forgotten late is not what came since",
+  ignore: SERVER === null,
+  async fn() {
+    await using world = await freshDatabase(SERVER!);
+    const { database: inner } = world;
+    const forgotten = Promise.withResolvers<void>();
+    const late: (() => Promise<unknown>)[] = [];
+    const database: Database = {
+      ...through(inner),
+      async ask(...asked) {
+        if (!asked[0].includes(FORGETTING)) return await inner.ask(...asked);
+        late.push(() => inner.ask(...asked));
+        // It is on its way still as the next one is carried out.
+        if (late.length === 1) throw unavailable();
+        const rows = await inner.ask(...asked);
+        forgotten.resolve();
+        return rows as never;
+      },
+    };
+    await using node = await openLedgerNode(database, "n1", undefined, { idleSweeps: 1 });
+    const { ledger, sessions: { session } } = node;
+    const [draw, view] = [drawOf({ permit: OWNERS }), viewOf(9n)];
+    await ledger.charge(await holdUnpooled(ledger, draw, view), "answered", null);
+    await forgotten.promise;
+    await ledger.charge(await holdUnpooled(ledger, draw, view), "answered", null);
+    await late[0]!();
+    await ledger.charge(await holdUnpooled(ledger, draw, view), "answered", null);
+    assert.equal(node.sessions.session, session, "all that its calls held was lost");
+    await ledger.close();
+    const { used, held } = await assertBooks(inner);
+    assert.deepEqual([used, held], [3, 0]);
   },
 });
 

@@ -208,7 +208,8 @@ export class Pump {
     this.#gathering.goes();
     const sentAt = this.#options.elapsed();
     try {
-      await this.#carryOut(desks, turns);
+      // Should this node begin another meanwhile: what the turns hold is this one's.
+      await this.#carryOut(this.#options.session(), desks, turns);
     } finally {
       this.#gathering.took(this.#options.elapsed() - sentAt);
       this.#statements -= 1;
@@ -216,28 +217,50 @@ export class Pump {
     }
   }
 
-  async #carryOut(desks: readonly PayerDesk[], turns: readonly LaneTurn[]): Promise<void> {
+  async #carryOut(
+    session: number,
+    desks: readonly PayerDesk[],
+    turns: readonly LaneTurn[],
+  ): Promise<void> {
     const { log, elapsed } = this.#options;
     const askedAt = elapsed();
+    let isLost = false;
     try {
-      const answers = await this.#takeTurns(desks, turns);
+      const answers = await this.#takeTurns(session, desks, turns);
       if (answers === null) return;
       const byLane = new Map(answers.map((answer) => [answer.lane, answer]));
-      const isLost = desks.map((desk) => desk.answer(byLane, askedAt)).includes(false);
-      if (isLost) await this.#options.onLost();
+      isLost = desks.map((desk) => desk.answer(byLane, askedAt)).includes(false);
     } catch (thrown) {
       const error = asKhachapuriError(thrown);
       // One that contradicts the database is refused with all that goes with it.
-      if (desks.length > 1) return await this.#oneByOne(desks, turns);
+      if (desks.length > 1) return await this.#oneByOne(session, desks, turns);
       log.error("a turn was refused", { payer: desks[0]!.payer, error });
       desks[0]!.drop(error);
     }
+    if (isLost) await this.#beginAnew(desks);
   }
 
-  async #oneByOne(desks: readonly PayerDesk[], turns: readonly LaneTurn[]): Promise<void> {
+  async #oneByOne(
+    session: number,
+    desks: readonly PayerDesk[],
+    turns: readonly LaneTurn[],
+  ): Promise<void> {
     for (const desk of desks) {
       const own = turns.filter(({ account }) => account === desk.lanes.accountId);
-      await this.#carryOut([desk], own);
+      await this.#carryOut(session, [desk], own);
+    }
+  }
+
+  /** Where no other session can be had now, nobody waits for one: who comes next tries again. */
+  async #beginAnew(desks: readonly PayerDesk[]): Promise<void> {
+    const { log, onLost } = this.#options;
+    try {
+      await onLost();
+    } catch (error) {
+      log.error("a session is lost, and another has not begun", {
+        error: asKhachapuriError(error),
+      });
+      for (const desk of desks) desk.stopWaiting(asKhachapuriError(error));
     }
   }
 
@@ -246,12 +269,11 @@ export class Pump {
    * @returns null: this node closes, and whoever lives gives back what it holds
    */
   async #takeTurns(
+    session: number,
     desks: readonly PayerDesk[],
     turns: readonly LaneTurn[],
   ): Promise<TurnAnswer[] | null> {
     const { database } = this.#options;
-    // Should this node begin another meanwhile: what the turn holds is this one's.
-    const session = this.#options.session();
     for (;;) {
       try {
         return await takeTurns(database, session, turns, PATIENCE_MS);

@@ -32,6 +32,8 @@ export interface LaneTurn {
   readonly lane: string;
   /** One more than the last. */
   readonly turn: number;
+  /** The number of the first that the database may know of; this one, or before it. */
+  readonly first: number;
   /** On which version of the lane was judged what is wanted. */
   readonly version: number;
   readonly rows: readonly ChargeRow[];
@@ -49,8 +51,11 @@ export interface LaneTurn {
 
 export interface TurnAnswer {
   readonly lane: string;
-  /** "lost": the session's holds were given back, and nothing of the turn was carried out. */
-  readonly fate: "done" | "again" | "lost";
+  /**
+   * "lost": the session's holds were given back, and nothing of the turn was carried out, nor will
+   * be; "past": they were, and its charges were carried out before.
+   */
+  readonly fate: "done" | "again" | "lost" | "past";
   /** Of what was wanted. */
   readonly granted: number;
   readonly charged: bigint;
@@ -81,13 +86,26 @@ export async function takeTurns(
 }
 
 function turnJson(
-  { account, lane, turn, version, rows, releases, wanted, ceiling, block, permits, promised }:
-    LaneTurn,
+  {
+    account,
+    lane,
+    turn,
+    first,
+    version,
+    rows,
+    releases,
+    wanted,
+    ceiling,
+    block,
+    permits,
+    promised,
+  }: LaneTurn,
 ) {
   return {
     account,
     lane,
     turn,
+    first,
     version,
     releases,
     ceiling: clamped(ceiling),
