@@ -234,7 +234,7 @@ test("what the chain tells waits for a turn of the same payer", async (world) =>
   assert.deepEqual({ used, held }, { used: 3, held: 2 });
 });
 
-test("what a late copy of a forgotten turn holds is given back by the next", async ({ database }) => {
+test("what a late copy of a forgotten turn holds the next gives back", async ({ database }) => {
   await take(database, 1, { turn: 1, wants: [[4, "100"]] });
   // The node has forgotten its turns up to the third.
   const asked: Asked = { turn: 4, first: 4, wants: [[2, "100"]] };
@@ -248,7 +248,7 @@ test("what a late copy of a forgotten turn holds is given back by the next", asy
   assert.equal(held, 2);
 });
 
-test("a turn whose holds are gone tells whether its charges were carried out", async ({ database }) => {
+test("a turn whose holds are gone tells whether its charges came", async ({ database }) => {
   await take(database, 1, { turn: 1, wants: [[4, "100"]] });
   const second: Asked = { turn: 2, ...charged(1, 2) };
   await take(database, 1, second);
