@@ -74,13 +74,14 @@ async function settleOnce(
   let isOver = false;
   asking.finally(() => isOver = true);
   while (!isOver) {
+    // At once: whoever is told that it settled looks at what is due next.
     const [wish] = await database.ask<{ kind: string }>(
-      `UPDATE wishes SET result = '{"receipt": null}', done = now() WHERE result IS NULL
-        RETURNING kind`,
+      `WITH told AS (UPDATE wishes SET result = '{"receipt": null}', done = now()
+          WHERE result IS NULL RETURNING kind),
+        settled AS (UPDATE lanes SET due = false, owed = 0 WHERE EXISTS (SELECT FROM told))
+        SELECT kind FROM told`,
     );
-    if (wish === undefined) continue;
-    await database.ask("UPDATE lanes SET due = false, owed = 0");
-    return wish.kind;
+    if (wish !== undefined) return wish.kind;
   }
   return null;
 }

@@ -15,6 +15,8 @@ import { backUp } from "./backup.ts";
 import { restore } from "./restore.ts";
 
 const OWNER = ACCOUNTS.owner.address;
+/** Credits in all and a minute: more than a fast machine takes while it is backed up. */
+const MANY = 1_000_000n;
 const NEVER = { settlement: { mode: "batch", intervalSeconds: 360 } };
 
 async function madeOf(
@@ -44,8 +46,8 @@ const journalOf = (home: string) => readJournal(join(home, "state/book/ledger.db
 
 Deno.test("a backup made while calls are served holds all that was charged before it", async () => {
   await using home = await openProviderHome();
-  home.chain.fake.allow(OWNER, 1_000n, 1_000n);
-  const { cid } = await home.deploy("echo hello");
+  home.chain.fake.allow(OWNER, 1_000n, MANY);
+  const { cid } = await home.deploy("echo hello", Number(MANY));
   await home.write(NEVER);
   const provider = await startProvider(home.config(NEVER), hearLog());
   const call = async () => {
