@@ -7,7 +7,7 @@ import type { Hex } from "viem";
 import { asKhachapuriError, type KhachapuriError } from "../../../errors.ts";
 import type { Log } from "../../../log.ts";
 import { type Database, PATIENCE_MS } from "../../fleet/database.ts";
-import { Gathering } from "./gathering.ts";
+import { Gathering, type Queued } from "./gathering.ts";
 import type { LookJson } from "./lane_json.ts";
 import type { PayerDesk } from "./payer_desk.ts";
 import { type LaneTurn, takeTurns, type TurnAnswer } from "./turn.ts";
@@ -55,6 +55,8 @@ export class Pump {
   /** When what is gathered goes. */
   #timer: ReturnType<typeof setTimeout> | null = null;
   #statements = 0;
+  /** Credits that turns under way charge or give back. */
+  #underWay = 0;
   #isScheduled = false;
   #isClosed = false;
   #idle: PromiseWithResolvers<void> | null = null;
@@ -148,14 +150,9 @@ export class Pump {
 
   /** Whether what is queued waits for more, till the timer runs it. */
   #gathers(): boolean {
-    let [ended, isWanted] = [0, false];
-    for (const { lanes } of this.#ready) {
-      ended += lanes.ended;
-      isWanted ||= lanes.isWanted;
-    }
-    if (ended === 0 || this.#isClosed) return false;
-    const running = this.#options.running();
-    const waitMs = this.#gathering.waitMs({ ended, isWanted, running });
+    const queued = this.#queued();
+    if (queued.ended === 0 || this.#isClosed) return false;
+    const waitMs = this.#gathering.waitMs(queued);
     if (waitMs > 0) {
       this.#timer ??= setTimeout(() => {
         this.#timer = null;
@@ -163,6 +160,15 @@ export class Pump {
       }, waitMs);
     }
     return waitMs > 0;
+  }
+
+  #queued(): Queued {
+    let [ended, isWanted] = [0, false];
+    for (const { lanes } of this.#ready) {
+      ended += lanes.ended;
+      isWanted ||= lanes.isWanted;
+    }
+    return { ended, isWanted, running: this.#options.running() };
   }
 
   /** @returns whether the desk is busy with a job now */
@@ -207,11 +213,15 @@ export class Pump {
     this.#statements += 1;
     this.#gathering.goes();
     const sentAt = this.#options.elapsed();
+    const ends = endsOf(turns);
+    this.#underWay += ends;
     try {
       // Should this node begin another meanwhile: what the turns hold is this one's.
       await this.#carryOut(this.#options.session(), desks, turns);
     } finally {
-      this.#gathering.took(this.#options.elapsed() - sentAt);
+      const { ended, running } = this.#queued();
+      this.#gathering.took(this.#options.elapsed() - sentAt, this.#underWay + ended + running);
+      this.#underWay -= ends;
       this.#statements -= 1;
       for (const desk of desks) this.#free(desk);
     }
@@ -302,4 +312,8 @@ export class Pump {
     this.#idle.resolve();
     this.#idle = null;
   }
+}
+
+function endsOf(turns: readonly LaneTurn[]): number {
+  return turns.reduce((ends, { rows, releases }) => ends + rows.length + releases, 0);
 }
