@@ -12,14 +12,14 @@ export const FLEET_NAMED: readonly NamedMutant[] = [
   {
     name: "a turn locks no row",
     file: TURN,
-    from: "FROM accounts WHERE id = q.account FOR NO KEY UPDATE;",
-    to: "FROM accounts WHERE id = q.account;",
+    from: "ORDER BY id FOR NO KEY UPDATE;",
+    to: "ORDER BY id;",
   },
   {
     name: "a turn that comes again is applied twice",
     file: TURN,
-    from: "IF is_known AND h.turn = q.turn THEN",
-    to: "IF false THEN",
+    from: "IF is_known AND q.last_turn = q.turn THEN\n      fate := 'again';",
+    to: "IF is_known AND q.last_turn = q.turn THEN\n      fate := 'done';",
   },
   {
     name: "credits are given back without the account's lock",
@@ -42,19 +42,19 @@ export const FLEET_NAMED: readonly NamedMutant[] = [
   {
     name: "a turn goes on whose holds were given back",
     file: TURN,
-    from: "IF NOT is_known AND NOT is_first OR",
-    to: "IF false OR",
+    from: "OR NOT is_known AND is_first\n",
+    to: "OR NOT is_known\n",
   },
   {
     name: "a charge that came before its hold went is told to be none",
     file: TURN,
-    from: "THEN 'past' ELSE 'lost' END",
-    to: "THEN 'lost' ELSE 'lost' END",
+    from: "fate := 'past';",
+    to: "fate := 'lost';",
   },
   {
     name: "what a forgotten turn's late copy holds stays held",
     file: TURN,
-    from: "THEN h.credits ELSE 0 END",
+    from: "THEN q.credits ELSE 0 END",
     to: "THEN 0 ELSE 0 END",
   },
   {
@@ -72,8 +72,8 @@ export const FLEET_NAMED: readonly NamedMutant[] = [
   {
     name: "more is granted than a permit covers",
     file: TURN,
-    from: "LEAST(w.count, room - n, w.most - l.charged - l.held - n)",
-    to: "LEAST(w.count, room - n)",
+    from: "LEAST(count, room - n, (q.wants->i->>1)::int8 - l.charged - l.held - n)",
+    to: "LEAST(count, room - n)",
   },
   {
     name: "an older block's ceiling counts",

@@ -38,6 +38,15 @@ CREATE FUNCTION account_json(a accounts) RETURNS jsonb LANGUAGE sql STABLE AS $$
     'held', a.held::text, 'settled', a.settled::text)
 $$;
 
+-- What a turn leaves of accounts, lanes and holds: it writes all rows of a table by one statement.
+CREATE TYPE account_after AS (id int8, used int8, held int8, ceiling int8, ceiling_block int8);
+CREATE TYPE lane_after AS (id int8, charged int8, held int8, settled int8, version int8,
+  refused text, owed int8, steps_upto int8[], steps_price int8[], ages_beyond int8[],
+  ages_at int8[]);
+CREATE TYPE hold_after AS (lane int8, account int8, credits int8, turn int8, granted int8,
+  charged_from int8);
+CREATE TYPE charged_rows AS (lane int8, charged_from int8, charges jsonb);
+
 -- _lanes: [{ account, lane, turn, first, version, releases, ceiling, block,
 --   rows: [[reservation, at, price, cid, outcome, facts]], steps: [[price, count]],
 --   wants: [[count, most]], promised, permits }]; "first" is the number of the lane's first turn,
@@ -45,63 +54,85 @@ $$;
 -- Returns for each: [lane, "done" | "again" | "lost" | "past", granted, charged before its rows,
 --   charged, held, the account's used, the account's held, the lane where its version is another
 --   by now].
-CREATE FUNCTION turn_1(_session int4, _lanes jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+-- Rows are found by their ids alone: a plan made while tables were small serves when they are large.
+CREATE FUNCTION turn_1(_session int4, _lanes jsonb) RETURNS jsonb LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   q record;
-  a record;
-  l record;
-  h record;
-  w record;
-  step record;
+  a account_after;
+  l lane_after;
+  accounts_after account_after[];
+  lanes_after lane_after[];
+  holds_after hold_after[];
+  charged_after charged_rows[];
   answers jsonb := '[]';
+  nr int4 := 0;
+  -- Of answers that want their lane.
+  anew int4[] := '{}';
   charges int8;
   base int8;
   n int8;
   m int8;
+  count int8;
+  price int8;
   room int8;
   stray int8;
-  amount int8;
-  at int8;
+  at int8 := now_ms();
+  fate text;
   is_stale boolean;
   is_known boolean;
   is_first boolean;
 BEGIN
+  PERFORM FROM accounts
+    WHERE id IN (SELECT (x->>'account')::int8 FROM jsonb_array_elements(_lanes) AS x)
+    ORDER BY id FOR NO KEY UPDATE;
+  -- As they are now that nobody else changes them.
   FOR q IN
-    SELECT * FROM jsonb_to_recordset(_lanes) AS x(
+    SELECT x.*, ac.used, ac.held AS account_held, ac.ceiling AS account_ceiling,
+      ac.ceiling_block, la.charged, la.held, la.settled, la.version AS lane_version, la.refused,
+      la.owed, la.steps_upto, la.steps_price, la.ages_beyond, la.ages_at, ho.turn AS last_turn,
+      ho.granted, ho.charged_from, ho.credits
+    FROM jsonb_to_recordset(_lanes) AS x(
       account int8, lane int8, turn int8, first int8, version int8, releases int8, ceiling int8,
       block int8, rows jsonb, steps jsonb, wants jsonb, promised int8, permits jsonb)
+    JOIN accounts ac ON ac.id = x.account
+    JOIN lanes la ON la.id = x.lane
+    LEFT JOIN holds ho ON ho.session = _session AND ho.lane = x.lane
     ORDER BY x.account, x.lane
   LOOP
-    SELECT used, held, ceiling, ceiling_block INTO a
-      FROM accounts WHERE id = q.account FOR NO KEY UPDATE;
-    SELECT charged, held, settled, version, refused, due, owed, steps_upto, steps_price,
-        ages_beyond, ages_at
-      INTO l FROM lanes WHERE id = q.lane;
-    SELECT turn, granted, charged_from, credits INTO h
-      FROM holds WHERE session = _session AND lane = q.lane;
-    is_known := FOUND;
-    IF is_known AND h.turn = q.turn THEN
-      answers := answers || jsonb_build_array(jsonb_build_array(q.lane, 'again', h.granted,
-        h.charged_from::text, l.charged::text, l.held::text, a.used::text, a.held::text,
-        CASE WHEN l.version <> q.version
-          THEN (SELECT lane_json(x) FROM lanes x WHERE x.id = q.lane) END));
-      CONTINUE;
+    nr := nr + 1;
+    IF a.id IS DISTINCT FROM q.account THEN
+      IF a.id IS NOT NULL THEN accounts_after := accounts_after || a; END IF;
+      a := (q.account, q.used, q.account_held, q.account_ceiling, q.ceiling_block);
     END IF;
+    is_known := q.last_turn IS NOT NULL;
     is_first := q.turn = coalesce(q.first, 1);
-    stray := CASE WHEN is_known AND is_first AND h.turn < q.turn THEN h.credits ELSE 0 END;
-    IF NOT is_known AND NOT is_first OR is_known AND h.turn <> q.turn - 1
-      AND NOT (is_first AND h.turn < q.turn)
+    IF is_known AND q.last_turn = q.turn THEN
+      fate := 'again';
+    ELSIF is_known AND (q.last_turn = q.turn - 1 OR is_first AND q.last_turn < q.turn)
+      OR NOT is_known AND is_first
     THEN
-      -- It was carried out before they were given back, or will never be.
-      answers := answers || jsonb_build_array(jsonb_build_array(q.lane,
-        CASE WHEN EXISTS (SELECT FROM journal WHERE reservation = (q.rows->0->>0)::int8)
-          THEN 'past' ELSE 'lost' END, 0,
-        l.charged::text, l.charged::text, l.held::text, a.used::text, a.held::text, NULL));
+      fate := 'done';
+    ELSIF EXISTS (SELECT FROM journal WHERE reservation = (q.rows->0->>0)::int8) THEN
+      -- It was carried out before they were given back.
+      fate := 'past';
+    ELSE
+      fate := 'lost';
+    END IF;
+    IF fate <> 'done' THEN
+      answers := answers || jsonb_build_array(jsonb_build_array(q.lane, fate,
+        CASE WHEN fate = 'again' THEN q.granted ELSE 0 END,
+        CASE WHEN fate = 'again' THEN q.charged_from ELSE q.charged END::text,
+        q.charged::text, q.held::text, a.used::text, a.held::text, NULL));
+      IF fate = 'again' AND q.lane_version <> q.version THEN anew := anew || nr; END IF;
       CONTINUE;
     END IF;
 
-    base := l.charged;
+    l := (q.lane, q.charged, q.held, q.settled, q.lane_version, q.refused, q.owed, q.steps_upto,
+      q.steps_price, q.ages_beyond, q.ages_at);
+    stray := CASE WHEN is_known AND is_first THEN q.credits ELSE 0 END;
     charges := jsonb_array_length(q.rows);
+    base := l.charged;
     l.charged := l.charged + charges;
     l.held := l.held - charges - q.releases - stray;
     a.used := a.used + charges;
@@ -114,38 +145,35 @@ BEGIN
     n := 0;
     is_stale := q.version <> l.version
       OR (q.permits IS NOT NULL AND l.charged + l.held > q.promised);
-    IF NOT is_stale AND jsonb_array_length(q.wants) > 0
-      AND (l.refused IS NULL OR q.permits IS NOT NULL)
-    THEN
+    IF NOT is_stale AND (l.refused IS NULL OR q.permits IS NOT NULL) THEN
       room := a.ceiling - a.used - a.held;
-      FOR w IN SELECT (x->>0)::int8 AS count, (x->>1)::int8 AS most
-        FROM jsonb_array_elements(q.wants) AS x
-      LOOP
-        m := GREATEST(0, LEAST(w.count, room - n, w.most - l.charged - l.held - n));
+      FOR i IN 0 .. jsonb_array_length(q.wants) - 1 LOOP
+        count := (q.wants->i->>0)::int8;
+        m := GREATEST(0,
+          LEAST(count, room - n, (q.wants->i->>1)::int8 - l.charged - l.held - n));
         n := n + m;
-        EXIT WHEN m < w.count;
+        EXIT WHEN m < count;
       END LOOP;
       l.held := l.held + n;
       a.held := a.held + n;
     END IF;
 
     IF charges > 0 THEN
-      base := l.charged - charges;
-      FOR step IN SELECT (x->>0)::int8 AS price, (x->>1)::int8 AS count
-        FROM jsonb_array_elements(q.steps) AS x
-      LOOP
-        base := base + step.count;
-        l.owed := l.owed + step.price * step.count;
-        IF l.steps_price[cardinality(l.steps_price)] IS DISTINCT FROM step.price THEN
-          l.steps_upto := l.steps_upto || base;
-          l.steps_price := l.steps_price || step.price;
+      charged_after := charged_after || (q.lane, base, q.rows)::charged_rows;
+      m := base;
+      FOR i IN 0 .. jsonb_array_length(q.steps) - 1 LOOP
+        price := (q.steps->i->>0)::int8;
+        count := (q.steps->i->>1)::int8;
+        m := m + count;
+        l.owed := l.owed + price * count;
+        IF l.steps_price[cardinality(l.steps_price)] IS DISTINCT FROM price THEN
+          l.steps_upto := l.steps_upto || m;
+          l.steps_price := l.steps_price || price;
           l.version := l.version + 1;
         ELSE
-          l.steps_upto[cardinality(l.steps_upto)] := base;
+          l.steps_upto[cardinality(l.steps_upto)] := m;
         END IF;
       END LOOP;
-      base := l.charged - charges;
-      at := now_ms();
       IF cardinality(l.ages_at) = 0 OR at >= l.ages_at[cardinality(l.ages_at)] + 5000 THEN
         l.ages_beyond := l.ages_beyond || base;
         l.ages_at := l.ages_at || at;
@@ -154,10 +182,6 @@ BEGIN
           l.ages_at := l.ages_at[1:1] || l.ages_at[3:];
         END IF;
       END IF;
-      INSERT INTO journal (reservation, at, lane, charged, price, cid, outcome, facts)
-        SELECT (x->>0)::int8, (x->>1)::int8, q.lane, base + nr, (x->>2)::int8, x->>3, x->>4,
-          NULLIF(x->5, 'null')
-        FROM jsonb_array_elements(q.rows) WITH ORDINALITY AS r(x, nr);
     END IF;
 
     IF n > 0 AND q.permits IS NOT NULL THEN
@@ -165,22 +189,38 @@ BEGIN
       l.refused := NULL;
       UPDATE lanes SET permits = q.permits WHERE id = q.lane;
     END IF;
-    l.due := l.refused IS NULL AND l.charged > l.settled AND cardinality(l.steps_upto) > 0;
-    UPDATE accounts SET used = a.used, held = a.held, ceiling = a.ceiling,
-      ceiling_block = a.ceiling_block WHERE id = q.account;
-    UPDATE lanes SET charged = l.charged, held = l.held, version = l.version,
-      refused = l.refused, due = l.due, owed = l.owed, steps_upto = l.steps_upto,
-      steps_price = l.steps_price, ages_beyond = l.ages_beyond, ages_at = l.ages_at
-      WHERE id = q.lane;
-    INSERT INTO holds AS o (session, lane, account, credits, turn, granted, charged_from)
-      VALUES (_session, q.lane, q.account, n, q.turn, n, base)
-      ON CONFLICT (session, lane) DO UPDATE SET
-        credits = o.credits + excluded.credits - charges - q.releases - stray,
+    lanes_after := lanes_after || l;
+    holds_after := holds_after || (q.lane, q.account,
+      coalesce(q.credits, 0) - charges - q.releases - stray + n, q.turn, n, base)::hold_after;
+    answers := answers || jsonb_build_array(jsonb_build_array(q.lane, fate, n, base::text,
+      l.charged::text, l.held::text, a.used::text, a.held::text, NULL));
+    IF l.version <> q.version THEN anew := anew || nr; END IF;
+  END LOOP;
+  accounts_after := accounts_after || a;
+
+  IF lanes_after IS NOT NULL THEN
+    UPDATE accounts x SET used = c.used, held = c.held, ceiling = c.ceiling,
+      ceiling_block = c.ceiling_block
+      FROM unnest(accounts_after) AS c WHERE x.id = c.id;
+    UPDATE lanes x SET charged = c.charged, held = c.held, version = c.version,
+      refused = c.refused, owed = c.owed, steps_upto = c.steps_upto,
+      steps_price = c.steps_price, ages_beyond = c.ages_beyond, ages_at = c.ages_at,
+      due = c.refused IS NULL AND c.charged > c.settled AND cardinality(c.steps_upto) > 0
+      FROM unnest(lanes_after) AS c WHERE x.id = c.id;
+    INSERT INTO holds (session, lane, account, credits, turn, granted, charged_from)
+      SELECT _session, c.* FROM unnest(holds_after) AS c
+      ON CONFLICT (session, lane) DO UPDATE SET credits = excluded.credits,
         turn = excluded.turn, granted = excluded.granted, charged_from = excluded.charged_from;
-    answers := answers || jsonb_build_array(jsonb_build_array(q.lane, 'done', n, base::text,
-      l.charged::text, l.held::text, a.used::text, a.held::text,
-      CASE WHEN l.version <> q.version
-        THEN (SELECT lane_json(x) FROM lanes x WHERE x.id = q.lane) END));
+  END IF;
+  IF charged_after IS NOT NULL THEN
+    INSERT INTO journal (reservation, at, lane, charged, price, cid, outcome, facts)
+      SELECT (x->>0)::int8, (x->>1)::int8, c.lane, c.charged_from + x.nr, (x->>2)::int8, x->>3,
+        x->>4, NULLIF(x->5, 'null')
+      FROM unnest(charged_after) AS c, jsonb_array_elements(c.charges) WITH ORDINALITY AS x(x, nr);
+  END IF;
+  FOREACH nr IN ARRAY anew LOOP
+    answers := jsonb_set(answers, ARRAY[(nr - 1)::text, '8'], (
+      SELECT lane_json(x) FROM lanes x WHERE x.id = (answers->(nr - 1)->>0)::int8));
   END LOOP;
   RETURN answers;
 END $$;

@@ -15,7 +15,7 @@ const queued = (changes: Partial<Queued> = {}): Queued => {
 Deno.test("what has ended waits for what runs, and no longer than a turn took", () => {
   const { clock, gathering } = gatheringAt();
   assert.equal(gathering.waitMs(queued()), 0, "of no turn it is known how long it takes");
-  gathering.took(2);
+  gathering.took(2, 1);
   gathering.goes();
   assert.equal(gathering.waitMs(queued()), 2);
   clock.ms += 1.5;
@@ -28,15 +28,27 @@ Deno.test("what has ended waits for what runs, and no longer than a turn took", 
 
 Deno.test("nothing waits where as many have ended as run, or a call wants a credit", () => {
   const { gathering } = gatheringAt();
-  gathering.took(2);
+  gathering.took(2, 1);
   assert.equal(gathering.waitMs(queued({ running: 0 })), 0, "who calls alone");
   assert.equal(gathering.waitMs(queued({ ended: 4 })), 0);
   assert.equal(gathering.waitMs(queued({ isWanted: true })), 0);
   assert.equal(gathering.waitMs(queued()), 2, "a control");
 });
 
+Deno.test("what has ended waits for those who were answered, until they stay away twice", () => {
+  const { gathering } = gatheringAt();
+  gathering.took(2, 8);
+  const alone = queued({ running: 0 });
+  assert.equal(gathering.waitMs({ ...alone, ended: 7 }), 2);
+  assert.equal(gathering.waitMs({ ...alone, ended: 8 }), 0, "all of them are back");
+  gathering.took(2, 1);
+  assert.equal(gathering.waitMs(alone), 2, "they may have been in the turn before");
+  gathering.took(2, 1);
+  assert.equal(gathering.waitMs(alone), 0);
+});
+
 Deno.test("a turn that took long has nobody wait as long", () => {
   const { gathering } = gatheringAt();
-  gathering.took(5_000);
+  gathering.took(5_000, 1);
   assert.equal(gathering.waitMs(queued()), 3);
 });
