@@ -101,6 +101,17 @@ test("of a node that has died the next one takes all calls, before it is known",
   for (const id of ["1", "2", "3", "4"]) assert.equal(times(`POST /a/${id}`), 1);
 });
 
+test("callers who come one after the other share a node's connections", async (fleet) => {
+  const { curl, homeOf, times } = fleet;
+  const home = await homeOf("/a");
+  const before = home.connections();
+  for (let call = 0; call < 30; call++) assert.equal((await curl("/a/b")).code, 0);
+  assert.equal(times("GET /a/b"), 30);
+  const own = home.connections() - before;
+  // Checks have some as well, one a second.
+  assert.ok(own < 15, `${own} connections of 30 calls`);
+});
+
 test("where no node is left callers are told so as a provider does", async (fleet) => {
   const { curl, nodes } = fleet;
   await Promise.all(nodes.map((node) => node.die()));

@@ -17,6 +17,8 @@ export interface PlayedNode extends AsyncDisposable {
   readonly address: string;
   /** Calls that have come, as `GET /a`, each as often as it came; nothing of what checks send. */
   readonly calls: string[];
+  /** How many connections it has taken, those of checks among them. */
+  readonly connections: () => number;
   /** The header fields of the last one. */
   fields: IncomingMessage["headers"];
   /** What it says at /readyz. */
@@ -65,7 +67,9 @@ export async function startNode(name: string): Promise<PlayedNode> {
     socket.pipe(socket);
   });
   const sockets = new Set<Socket>();
+  let connections = 0;
   server.on("connection", (socket) => {
+    connections += 1;
     sockets.add(socket);
     socket.on("error", () => {});
     socket.on("close", () => sockets.delete(socket));
@@ -76,6 +80,7 @@ export async function startNode(name: string): Promise<PlayedNode> {
     name,
     address: `127.0.0.1:${port}`,
     calls: [],
+    connections: () => connections,
     fields: {},
     isReady: true,
     held: () => held.length,

@@ -198,14 +198,14 @@ function calls(place: string, domain: string, nodes: number): string {
   return `\
 # Where a node breaks off, a call that is not the first on its connection is answered by the
 # connection's end, and callers send it again by themselves, though it may have been charged. So
-# each has a connection of its own in here, and is answered 502.
+# each has a connection of its own in here, and is answered 502. (Closed by this side: what the
+# frontend closes it closes on the nodes' side too.)
 backend each
-  http-reuse never
+  option httpclose
   server calls ${place}
 
 frontend calls
   bind ${place}
-  option httpclose
 
   # Whose call it is: of the first label below the domain, of the path's first segment, behind
   # /ipfs/ of the second, or of a domain of its own.
@@ -238,6 +238,8 @@ ${servers(nodes, ({ name }) => ` track nodes/${name}`)}`;
 }
 
 const CHOICE = `\
+  # Each call is the first on its connection in here, and would want a new one of its node's.
+  http-reuse always
   balance hash var(txn.cid)
   hash-type consistent djb2 avalanche
   # Never more than this: what was sent may have been charged, a program's own 503 too.
