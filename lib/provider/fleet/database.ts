@@ -22,7 +22,7 @@ export interface AskOptions {
   patienceMs?: number;
   /** A long look: its answer may take its time, and only a loss after that is the end of it. */
   isLong?: boolean;
-  /** It waits for no other statement but such ones: they have a connection to themselves. */
+  /** It waits for no other statement but such ones: they have connections to themselves. */
   isUrgent?: boolean;
 }
 
@@ -52,18 +52,20 @@ export interface Database {
 }
 
 export interface DatabaseOptions {
-  /** Statements at a time; one more where something is urgent. */
+  /** Statements at a time; more where something is urgent. */
   connections?: number;
   /** Of PGPASSFILE; asked where the address names no file. */
   passfile?: string | undefined;
 }
 
 /**
- * Each carries one statement at a time; what is urgent has one more. With two on the way every
+ * Each carries one statement at a time; what is urgent has others. With two on the way every
  * second one waits for the first: turns at a millisecond's distance took twice as long at most, and
  * no more of them got done.
  */
 const CONNECTIONS = 4;
+/** For a session's beats and a leader's, neither of which waits for the other. */
+const URGENT_CONNECTIONS = 2;
 /** As long as a run's charge is waited for, ms. */
 export const PATIENCE_MS = 5_000;
 /** Between two tries, ms; the first comes at once. */
@@ -130,7 +132,7 @@ interface Desk {
 class FleetDatabase implements Database {
   readonly name: string;
   readonly #usual: Desk;
-  readonly #urgent = makeDesk(1);
+  readonly #urgent = makeDesk(URGENT_CONNECTIONS);
   readonly #working = new Set<Promise<void>>();
   readonly #closing = new AbortController();
   /** Of the host that took writes last, or is tried next. */

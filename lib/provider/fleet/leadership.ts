@@ -142,7 +142,7 @@ export class Leadership {
   async #ask(session: number, held: Term | null): Promise<Answer> {
     const { database, facts } = this.options;
     const told = held === null ? null : facts?.() ?? null;
-    const patience = { patienceMs: BEAT_PATIENCE_MS };
+    const patience = { patienceMs: BEAT_PATIENCE_MS, isUrgent: true };
     const [row] = this.#isWilling
       ? await database.ask<{ leader: Answer }>(
         "SELECT lead_1($1, $2, $3::text::jsonb) AS leader",
