@@ -70,6 +70,7 @@ export class LeadersPurchases implements PurchasesOfSettler {
        WHERE id = $3 AND state = 'sent' AND sender = $4 AND outcome IS NULL AND leads_1($1, $2)`,
       [session, term, id, this.#sendings.get(id) ?? null],
     );
+    this.#sendings.delete(id);
   }
 
   async free(id: number): Promise<boolean> {
@@ -84,6 +85,7 @@ export class LeadersPurchases implements PurchasesOfSettler {
   }
 
   async void(id: number): Promise<void> {
+    this.#sendings.delete(id);
     await this.database.ask(
       `UPDATE purchases SET state = 'void', at = now_ms()
        WHERE id = $1 AND state IN ('open', 'sent')`,
