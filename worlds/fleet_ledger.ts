@@ -21,7 +21,7 @@ export async function openLedgerNode(
   database: Database,
   node = "n1",
   settling: () => Settling = () => SETTLING,
-  own: Pick<PostgresLedgerOptions, "idleSweeps"> = {},
+  own: Pick<PostgresLedgerOptions, "idleSweeps" | "lanes"> = {},
 ): Promise<LedgerNode> {
   const sessions = await Sessions.begin({
     database,

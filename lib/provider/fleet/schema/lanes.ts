@@ -15,15 +15,21 @@ CREATE FUNCTION look_1(_payer text, _lane text) RETURNS jsonb LANGUAGE sql STABL
 $$;
 
 -- From where the escrow's counters of a payer have to be read at a block: what is settled here, and
--- the lanes whose counter may differ from ours, with the one that was asked for.
+-- the lanes whose counter may differ from ours, with the one that was asked for. Each has an index:
+-- a payer may have any number of others.
 CREATE FUNCTION basis_1(_payer text, _lane text, _block int8) RETURNS jsonb LANGUAGE sql STABLE
 AS $$
   SELECT jsonb_build_object(
     'settledHere', coalesce((SELECT settled::text FROM accounts WHERE payer = _payer), '0'),
     'lanes', coalesce((
-      SELECT jsonb_agg(jsonb_build_array(l.lane, l.settled::text))
-      FROM lanes l JOIN accounts a ON a.id = l.account AND a.payer = _payer
-      WHERE l.lane = _lane OR l.due OR l.refused IS NOT NULL OR l.settled_block > _block
+      SELECT jsonb_agg(jsonb_build_array(x.lane, x.settled::text)) FROM (
+        SELECT l.lane, l.settled FROM accounts a JOIN lanes l ON l.account = a.id
+          WHERE a.payer = _payer AND l.lane = _lane
+        UNION SELECT l.lane, l.settled FROM accounts a JOIN lanes l ON l.account = a.id
+          WHERE a.payer = _payer AND (l.due OR l.refused IS NOT NULL)
+        UNION SELECT l.lane, l.settled FROM accounts a JOIN lanes l ON l.account = a.id
+          WHERE a.payer = _payer AND l.settled_block > _block AND l.settled_block > 0
+      ) AS x
     ), '[]'))
 $$;
 
@@ -40,6 +46,18 @@ BEGIN
     VALUES (_account, _lane, _opened, now_ms(), _opened, _opened)
     ON CONFLICT DO NOTHING;
   RETURN look_1(_payer, _lane);
+END $$;
+
+-- Lanes that nobody charged or holds are as if they were never opened. A node that knows one still
+-- is told by its next turn that it is gone, and opens it again.
+CREATE FUNCTION forget_lanes_1(_account int8, _lanes int8[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM FROM accounts WHERE id = _account FOR NO KEY UPDATE;
+  DELETE FROM lanes WHERE id = ANY(_lanes) AND account = _account AND charged = opened AND held = 0
+    AND settled_block = 0 AND NOT due AND refused IS NULL
+    AND NOT EXISTS (
+      SELECT FROM sessions s JOIN holds h ON h.session = s.id AND h.lane = lanes.id
+      WHERE NOT s.reaped);
 END $$;
 
 -- What the chain told, fact by fact; a fact about a lane that was never opened is passed over.

@@ -106,3 +106,26 @@ test("what a reorganisation makes due again is due at its own prices", async (wo
   await world.settle(4, 24, "level");
   assert.equal((await world.steps()).owed, String(16 * 5.5));
 });
+
+test("of lanes only those go that nobody charged or holds, or has a turn of", async (world) => {
+  const { database } = world;
+  await world.charge(1);
+  for (const lane of ["0xm", "0xn"]) await database.ask("SELECT open_1('p', $1, 0)", [lane]);
+  await database.ask("SELECT open_1('q', '0xo', 0)");
+  await database.ask(
+    `INSERT INTO holds SELECT session, l.id, l.account, 0, 1, 0, 0 FROM holds, lanes l
+      WHERE l.lane = '0xn'`,
+  );
+  const forget = async () => {
+    await database.ask(
+      `SELECT forget_lanes_1(a.id, (SELECT array_agg(id) FROM lanes)) FROM accounts a
+        WHERE payer = 'p'`,
+    );
+    const left = await database.ask<{ lane: string }>("SELECT lane FROM lanes ORDER BY lane");
+    return left.map(({ lane }) => lane);
+  };
+  assert.deepEqual(await forget(), ["0xl", "0xn", "0xo"]);
+  await database.ask("UPDATE sessions SET reaped = true");
+  assert.deepEqual(await forget(), ["0xl", "0xo"], "a dead node knows none");
+  await assertBooks(database);
+});

@@ -64,6 +64,7 @@ CREATE TABLE lanes (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX lanes_open ON lanes (account) WHERE due OR refused IS NOT NULL;
 CREATE INDEX lanes_settled ON lanes (settled_block) WHERE settled_block > 0;
+CREATE INDEX lanes_settled_of ON lanes (account, settled_block) WHERE settled_block > 0;
 
 -- What a session holds on a lane, and its last turn: a turn that comes again is answered by it.
 CREATE TABLE holds (

@@ -2,7 +2,8 @@
 import type { Draw, Judgement, PayerView } from "../judge.ts";
 import type { Lane } from "../lane.ts";
 import { Ahead } from "./ahead.ts";
-import type { ChargeRow, LaneTurn } from "./turn.ts";
+import { sessionLost } from "./lost_session.ts";
+import type { ChargeRow, LaneTurn, TurnAnswer } from "./turn.ts";
 
 /** One credit that a call waits for. */
 export interface Want {
@@ -14,8 +15,25 @@ export interface Want {
   /** Turns that went without it though it was judged payable. */
   tries: number;
   grant(): void;
+  /** The database does not know the lane any more: it is to be opened again. */
+  reopen(): void;
   refuse(no: Extract<Judgement, { payable: false }>): void;
   fail(error: unknown): void;
+}
+
+/**
+ * What is said to a call that wants a credit: null, it has it; why not; or that the lane is gone,
+ * and to be opened again.
+ */
+export type Said = Extract<Judgement, { payable: false }> | "gone" | null;
+
+/** A want, and what is said to it. @throws what it fails with */
+export function makeWant(
+  asked: Pick<Want, "draw" | "view" | "since" | "isPooled">,
+): { want: Want; said: Promise<Said> } {
+  const { promise: said, resolve, reject } = Promise.withResolvers<Said>();
+  const [grant, reopen] = [() => resolve(null), () => resolve("gone")];
+  return { want: { ...asked, tries: 0, grant, reopen, refuse: resolve, fail: reject }, said };
 }
 
 /** Who waits for a charge to be committed. */
@@ -34,6 +52,10 @@ export class LaneDesk {
   readonly ahead: Ahead;
   /** What the last pooled call was judged on: for credits that are held ahead. */
   pooled: Pick<Want, "draw" | "view"> | null = null;
+  /** Credits that runs of this node hold. */
+  runs = 0;
+  /** Sweeps since it was used. */
+  idleSweeps = 0;
   /** When the database was asked for what is known, ms; a no is said on nothing older. */
   askedAt = -Infinity;
 
@@ -78,6 +100,11 @@ export class LaneDesk {
     this.firstTurn = this.turn + 1;
   }
 
+  /** Whether no run, call or turn of this node is on it. */
+  get isIdle(): boolean {
+    return this.runs === 0 && this.ahead.spare === 0 && !this.isQueued;
+  }
+
   /** The ended and released credits that are queued. */
   takeEnded(): { rows: ChargeRow[]; releases: number; waiters: Waiter[] } {
     const { rows, releases, waiters } = this;
@@ -102,4 +129,12 @@ export interface Sent {
   readonly waiters: readonly Waiter[];
   /** The lane as it is known has the permits that the turn brings: takes them back. */
   readonly undoPermits: (() => void) | null;
+}
+
+/** Who waits for charges hears whether they were carried out. */
+export function tellCharged({ waiters }: Sent, fate: TurnAnswer["fate"]): void {
+  for (const { resolve, reject } of waiters) {
+    if (fate === "lost") reject(sessionLost());
+    else resolve();
+  }
 }

@@ -17,7 +17,7 @@ import {
 } from "../judge.ts";
 import { takePermit } from "../lane.ts";
 import { permitsState } from "../lane_state.ts";
-import type { LaneDesk, Sent, Want } from "./lane_desk.ts";
+import { type LaneDesk, type Sent, tellCharged, type Want } from "./lane_desk.ts";
 import { chargeUnknown, sessionLost } from "./lost_session.ts";
 import { type AheadSums, PayerLanes } from "./payer_lanes.ts";
 import type { ChargeRow, LaneTurn, TurnAnswer, Wanted } from "./turn.ts";
@@ -29,12 +29,6 @@ export interface Judge {
   clock(): Clock;
   /** Whether credits are held for calls to come. */
   holdsAhead(): boolean;
-}
-
-/** A lane's id, and the session's last turn of it. */
-export interface Turned {
-  readonly lane: string;
-  readonly turn: number;
 }
 
 /** What of a lane's wants goes with its next turn. */
@@ -87,16 +81,18 @@ export class PayerDesk {
     this.#wantOn(this.lanes.get(want.draw.lane), want);
   }
 
-  /** Lanes with turns of this session. */
-  turned(): Turned[] {
-    return [...this.lanes.all()].filter(({ isTurned }) => isTurned)
-      .map(({ id, turn }) => ({ lane: id, turn }));
+  /** The database knows of no turn of this session on the lanes that held nothing in the end. */
+  forgetTurns(lanes: Iterable<LaneDesk>): void {
+    this.owes = null;
+    for (const desk of lanes) desk.forgetTurns();
   }
 
-  /** The database knows of no turn of this session that held nothing in the end. */
-  forgetTurns(): void {
-    this.owes = null;
-    for (const desk of this.lanes.all()) desk.forgetTurns();
+  /** A call has a credit of the lane from now on. */
+  begin(lane: Hex): void {
+    const desk = this.lanes.get(lane);
+    desk.idleSweeps = 0;
+    desk.runs += 1;
+    this.runs += 1;
   }
 
   /** Whether a credit that is held ahead is the draw's; it is taken then. */
@@ -111,8 +107,7 @@ export class PayerDesk {
 
   /** The run has ended; resolves when its charge is committed. */
   charge(lane: Hex, row: ChargeRow): Promise<void> {
-    const desk = this.lanes.get(lane);
-    this.runs -= 1;
+    const desk = this.#end(lane);
     desk.rows.push(row);
     this.lanes.queue(desk, 1, 0);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -129,11 +124,18 @@ export class PayerDesk {
 
   /** The run has ended and is free. */
   release(lane: Hex): void {
+    this.#giveBack(this.#end(lane), 1);
+  }
+
+  #end(lane: Hex): LaneDesk {
+    const desk = this.lanes.get(lane);
+    desk.runs -= 1;
     this.runs -= 1;
-    this.#giveBack(this.lanes.get(lane), 1);
+    return desk;
   }
 
   #wantOn(desk: LaneDesk, want: Want): void {
+    desk.idleSweeps = 0;
     desk.wants.push(want);
     this.lanes.note(desk);
   }
@@ -178,11 +180,22 @@ export class PayerDesk {
 
   /** The turn was carried out, or was before. @returns false: the session's holds had gone */
   answer(answers: ReadonlyMap<string, TurnAnswer>, askedAt: number): boolean {
-    const answerTo = (part: Sent) => [part, answers.get(part.desk.id)!] as const;
-    for (const [part, { fate }] of this.#past.map(answerTo)) tellCharged(part, fate);
-    const each = (this.#sent ?? []).map(answerTo);
+    const isCarriedOut = this.#take(answers, askedAt);
     this.#past = [];
     this.#sent = null;
+    return isCarriedOut;
+  }
+
+  #take(answers: ReadonlyMap<string, TurnAnswer>, askedAt: number): boolean {
+    const answerTo = (part: Sent) => [part, answers.get(part.desk.id) ?? null] as const;
+    for (const [part, answer] of this.#past.map(answerTo)) {
+      tellCharged(part, answer?.fate ?? "lost");
+    }
+    const each: [Sent, TurnAnswer][] = [];
+    for (const [part, answer] of (this.#sent ?? []).map(answerTo)) {
+      if (answer === null) this.#reopen(part);
+      else each.push([part, answer]);
+    }
     if (each.some(([, { fate }]) => fate === "lost" || fate === "past")) {
       for (const [part, { fate }] of each) {
         tellCharged(part, fate);
@@ -232,11 +245,20 @@ export class PayerDesk {
     this.owes = null;
     this.runs = 0;
     for (const desk of this.lanes.all()) {
+      desk.runs = 0;
       for (const { reject } of desk.takeEnded().waiters) reject(sessionLost());
       desk.forgetTurns();
       desk.askedAt = -Infinity;
       desk.ahead.beginAnew();
     }
+  }
+
+  /** Nobody had charged or held anything on the lane, so another node has had it removed. */
+  #reopen({ desk, wants, waiters }: Sent): void {
+    this.lanes.forget(desk);
+    desk.ahead.beginAnew();
+    for (const { reject } of [...waiters, ...desk.takeEnded().waiters]) reject(sessionLost());
+    for (const want of [...wants, ...desk.takeWants()]) want.reopen();
   }
 
   /** What it wanted is queued again, unless nobody waits for it. */
@@ -374,13 +396,5 @@ export class PayerDesk {
     const { position } = this.judging;
     const used = usedOn(want.draw, want.view, position);
     want.refuse({ payable: false, refusal: { reason: "no_credits" }, used });
-  }
-}
-
-/** Who waits for charges hears whether they were carried out. */
-function tellCharged({ waiters }: Sent, fate: TurnAnswer["fate"]): void {
-  for (const { resolve, reject } of waiters) {
-    if (fate === "lost") reject(sessionLost());
-    else resolve();
   }
 }

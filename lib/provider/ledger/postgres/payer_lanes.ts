@@ -25,17 +25,21 @@ export class PayerLanes {
   readonly #queued = new Set<LaneDesk>();
   /** Credits held ahead. */
   #spare = 0;
+  /** The highest number that a turn had which is forgotten. */
+  #turn: number;
 
   /** @param turn which no turn of this node had that is forgotten, nor a later one */
-  constructor(
-    readonly payer: Address,
-    private readonly sums: AheadSums,
-    private readonly turn = 0,
-  ) {}
+  constructor(readonly payer: Address, private readonly sums: AheadSums, turn = 0) {
+    this.#turn = turn;
+  }
 
   /** The highest number that a turn here had. */
   get lastTurn(): number {
-    return this.#lanes.values().reduce((last, { turn }) => Math.max(last, turn), this.turn);
+    return this.#lanes.values().reduce((last, { turn }) => Math.max(last, turn), this.#turn);
+  }
+
+  get size(): number {
+    return this.#lanes.size;
   }
 
   /** Whether something is queued. */
@@ -75,6 +79,15 @@ export class PayerLanes {
     const queued = this.queued();
     this.#queued.clear();
     return queued;
+  }
+
+  /** It is known no more. */
+  forget(desk: LaneDesk): void {
+    const { lane } = desk.lane;
+    this.#turn = Math.max(this.#turn, desk.turn);
+    this.#queued.delete(desk);
+    this.#lanes.delete(lane);
+    this.account.lanes.delete(lane);
   }
 
   all(): Iterable<LaneDesk> {
@@ -136,7 +149,7 @@ export class PayerLanes {
   }
 
   #deskFor(lane: Lane, { id, version }: LaneJson): LaneDesk {
-    return new LaneDesk(String(id), lane, version, this.turn, (credits, amount) => {
+    return new LaneDesk(String(id), lane, version, this.#turn, (credits, amount) => {
       this.#spare += credits;
       this.sums.credits += credits;
       this.sums.amount += amount;

@@ -36,6 +36,7 @@ import type {
 } from "../ledger.ts";
 import type { ReceiptedCharge } from "../store.ts";
 import { standingOf } from "../told_lane.ts";
+import { makeWant, type Said } from "./lane_desk.ts";
 import type { LookJson } from "./lane_json.ts";
 import { LaneReader, type LaneSums } from "./lane_reader.ts";
 import { LeasedRates } from "./leased_rates.ts";
@@ -63,6 +64,8 @@ export interface PostgresLedgerOptions {
   elapsed?(): number;
   /** Half seconds after which a payer that nobody asked for is known here no more. */
   idleSweeps?: number;
+  /** Of a payer with more lanes those that nobody asked for are known no more. */
+  lanes?: number;
 }
 
 /** Amounts are USDC base units. */
@@ -119,9 +122,8 @@ export class PostgresLedger implements Ledger {
       onLost: () => this.#renew(),
     });
     this.#desks = new PayerDesks({
-      ...(options.idleSweeps ? { idleSweeps: options.idleSweeps } : {}),
-      ...{ database: options.database, pump: this.#pump, book: this.#book },
-      session: () => this.#session,
+      ...options,
+      ...{ pump: this.#pump, book: this.#book, session: () => this.#session },
       judging: {
         judge: (draw, view) => this.#judge(draw, view),
         position: this.#position,
@@ -153,17 +155,17 @@ export class PostgresLedger implements Ledger {
   }
 
   async #hold(draw: Draw, view: PayerView, isPooled: boolean): Promise<Held | No> {
-    if (!this.#desks.get(draw.payer).lanes.find(draw.lane)) {
-      const no = await this.#open(draw, view);
-      if (no) return no;
+    for (;;) {
+      if (!this.#desks.get(draw.payer).lanes.find(draw.lane)) {
+        const no = await this.#open(draw, view);
+        if (no) return no;
+      }
+      const desk = this.#desks.get(draw.payer);
+      const isAhead = isPooled && this.#judge(draw, view).payable && desk.takeAhead(draw, view);
+      const said = isAhead ? null : await this.#want(desk, draw, view, isPooled);
+      if (said === null) return this.#heldBy(draw, isPooled);
+      if (said !== "gone") return said;
     }
-    const desk = this.#desks.get(draw.payer);
-    const isAhead = isPooled && this.#judge(draw, view).payable && desk.takeAhead(draw, view);
-    if (!isAhead) {
-      const no = await this.#want(desk, draw, view, isPooled);
-      if (no) return no;
-    }
-    return this.#heldBy(draw, isPooled);
   }
 
   async charge(held: Held, outcome: Outcome, run: RunFacts | null, _until?: Until): Promise<void> {
@@ -350,19 +352,17 @@ export class PostgresLedger implements Ledger {
     return null;
   }
 
-  #want(desk: PayerDesk, draw: Draw, view: PayerView, isPooled: boolean): Promise<No | null> {
-    const { promise, resolve, reject } = Promise.withResolvers<No | null>();
-    const grant = () => resolve(null);
-    const since = this.#elapsed();
-    desk.want({ draw, view, since, isPooled, tries: 0, grant, refuse: resolve, fail: reject });
+  #want(desk: PayerDesk, draw: Draw, view: PayerView, isPooled: boolean): Promise<Said> {
+    const { want, said } = makeWant({ draw, view, isPooled, since: this.#elapsed() });
+    desk.want(want);
     this.#pump.note(desk);
-    return promise;
+    return said;
   }
 
   #heldBy(draw: Draw, isPooled: boolean): Held {
     this.#heldAmount += draw.price;
     this.#running += 1;
-    this.#desks.get(draw.payer).runs += 1;
+    this.#desks.get(draw.payer).begin(draw.lane);
     const reservation = this.#session * SESSION_STEP + ++this.#reservations;
     return { payable: true, reservation, draw, isPooled };
   }
