@@ -51,9 +51,9 @@ CREATE TYPE charged_rows AS (lane int8, charged_from int8, charges jsonb);
 --   rows: [[reservation, at, price, cid, outcome, facts]], steps: [[price, count]],
 --   wants: [[count, most]], promised, permits }]; "first" is the number of the lane's first turn,
 --   1 where it is absent, as the last two may be.
--- Returns for each lane that there is: [lane, "done" | "again" | "lost" | "past", granted, charged before its rows,
---   charged, held, the account's used, the account's held, the lane where its version is another
---   by now].
+-- Returns for each lane that there is: [lane, "done" | "again" | "lost" | "past", granted, charged
+--   before its rows, charged, held, the account's used, the account's held, the lane where its
+--   version is another by now].
 -- Rows are found by their ids alone: a plan made while tables were small serves large ones too.
 CREATE FUNCTION turn_1(_session int4, _lanes jsonb) RETURNS jsonb LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
