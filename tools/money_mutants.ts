@@ -72,6 +72,7 @@ export const moneyTarget = typescriptTarget({
     "lib",
     "worlds",
     "sandbox",
+    "tools",
     "contracts/deployments.json",
     "contracts/test",
   ],
@@ -85,6 +86,10 @@ export const moneyTarget = typescriptTarget({
       "lib/provider/settlement/promise_test.ts",
       "lib/provider/settlement/named_histories_test.ts",
       "lib/chain/outbox/outbox_test.ts",
+      "lib/provider/fleet/schema/turn_test.ts",
+      "lib/provider/fleet/leadership_test.ts",
+      "lib/provider/settlement/postgres_outbox_store_test.ts",
+      "lib/provider/settlement/fleet/sending_histories_test.ts",
     ],
     // A minute each; what they notice, tests beside the sources have to notice sooner.
     without: [
