@@ -2,6 +2,7 @@
 import type { NamedMutant } from "./typescript_target.ts";
 
 const TURN = "lib/provider/fleet/schema/turn.ts";
+const TURN_OF_ONE = "lib/provider/fleet/schema/turn_of_one.ts";
 const LANES = "lib/provider/fleet/schema/lanes.ts";
 const REAPING = "lib/provider/fleet/reaping.ts";
 const LEADERSHIP = "lib/provider/fleet/schema/leadership.ts";
@@ -78,6 +79,60 @@ export const FLEET_NAMED: readonly NamedMutant[] = [
   {
     name: "an older block's ceiling counts",
     file: TURN,
+    from: "IF q.block >= a.ceiling_block THEN",
+    to: "IF true THEN",
+  },
+  {
+    name: "of one lane: a turn locks no row",
+    file: TURN_OF_ONE,
+    from: "WHERE id = q.account FOR NO KEY UPDATE;",
+    to: "WHERE id = q.account;",
+  },
+  {
+    name: "of one lane: a turn that comes again is applied twice",
+    file: TURN_OF_ONE,
+    from: "IF is_known AND h.turn = q.turn THEN\n    fate := 'again';",
+    to: "IF is_known AND h.turn = q.turn THEN\n    fate := 'done';",
+  },
+  {
+    name: "of one lane: a turn goes on whose holds were given back",
+    file: TURN_OF_ONE,
+    from: "OR NOT is_known AND is_first)",
+    to: "OR NOT is_known)",
+  },
+  {
+    name: "of one lane: a charge that came before its hold went is told to be none",
+    file: TURN_OF_ONE,
+    from: "THEN 'past' ELSE 'lost' END",
+    to: "THEN 'lost' ELSE 'lost' END",
+  },
+  {
+    name: "of one lane: what a forgotten turn's late copy holds stays held",
+    file: TURN_OF_ONE,
+    from: "THEN h.credits ELSE 0 END",
+    to: "THEN 0 ELSE 0 END",
+  },
+  {
+    name: "of one lane: what was judged on another version is granted",
+    file: TURN_OF_ONE,
+    from: "is_stale := q.version <> l.version",
+    to: "is_stale := false",
+  },
+  {
+    name: "of one lane: permits that were judged on fewer credits are kept",
+    file: TURN_OF_ONE,
+    from: "\n    OR (q.permits IS NOT NULL AND l.charged + l.held > q.promised);",
+    to: ";",
+  },
+  {
+    name: "of one lane: more is granted than a permit covers",
+    file: TURN_OF_ONE,
+    from: "LEAST(count, room - n, (q.wants->i->>1)::int8 - l.charged - l.held - n)",
+    to: "LEAST(count, room - n)",
+  },
+  {
+    name: "of one lane: an older block's ceiling counts",
+    file: TURN_OF_ONE,
     from: "IF q.block >= a.ceiling_block THEN",
     to: "IF true THEN",
   },

@@ -18,15 +18,18 @@ import { SESSIONS } from "./schema/sessions.ts";
 import { SETTINGS } from "./schema/settings.ts";
 import { SHARED } from "./schema/shared.ts";
 import { TURN } from "./schema/turn.ts";
+import { TURN_OF_ONE } from "./schema/turn_of_one.ts";
 
 export interface Migration {
   readonly name: string;
   readonly statements: string;
 }
 
+const LEDGER = [LEDGER_TABLES, TURN, TURN_OF_ONE, LANES, SESSIONS, ANSWERS];
+
 /** The nth brings the schema to version n + 1. */
 export const MIGRATIONS: readonly Migration[] = [
-  { name: "ledger", statements: [LEDGER_TABLES, TURN, LANES, SESSIONS, ANSWERS].join("\n") },
+  { name: "ledger", statements: LEDGER.join("\n") },
   { name: "leader", statements: [LEADERSHIP, OUTBOX, SETTINGS, PURCHASES].join("\n") },
   { name: "records", statements: [SHARED, RUNS, PRUNING].join("\n") },
   { name: "moving", statements: IMPORTS },

@@ -12,6 +12,8 @@ import { GIVE_BACK, reap } from "../reaping.ts";
 
 const SERVER = await startFleetServer();
 const CEILING = "10";
+/** Of the turn that is tested. */
+let form = "";
 
 interface Asked {
   turn: number;
@@ -35,7 +37,7 @@ function turnText(asked: Asked): string {
 
 async function take(database: Database, session: number, asked: Asked): Promise<unknown[]> {
   const [row] = await database.ask<{ answers: unknown[][] }>(
-    "SELECT turn_1($1, $2::text::jsonb) AS answers",
+    `SELECT ${form}($1, $2::text::jsonb) AS answers`,
     [session, turnText(asked)],
   );
   return row!.answers[0]!;
@@ -98,16 +100,20 @@ async function isAnyWaiting(database: Database): Promise<boolean> {
   return row!.waiting > 0;
 }
 
+/** Each with a turn of many lanes, of which there is one, and with a turn of one. */
 function test(name: string, fn: (world: FleetDatabase) => Promise<void>): void {
-  Deno.test({
-    name,
-    ignore: SERVER === null,
-    async fn() {
-      await using world = await freshDatabase(SERVER!);
-      await begin(world.database);
-      await fn(world);
-    },
-  });
+  for (const one of ["turn_1", "turn_of_one_1"]) {
+    Deno.test({
+      name: `${name}: ${one}`,
+      ignore: SERVER === null,
+      async fn() {
+        form = one;
+        await using world = await freshDatabase(SERVER!);
+        await begin(world.database);
+        await fn(world);
+      },
+    });
+  }
 }
 
 test("a turn that comes again is answered by what it did, no more", async ({ database }) => {
@@ -168,7 +174,7 @@ test("the ceiling is that of the newest block, whichever turn brings it", async 
 test("two turns of one payer at once go one after the other: no credit is granted twice", async (world) => {
   const asked: Asked = { turn: 1, wants: [[6, "100"]] };
   const first = {
-    statement: "SELECT turn_1($1, $2::text::jsonb)",
+    statement: `SELECT ${form}($1, $2::text::jsonb)`,
     parameters: [1, turnText(asked)],
   };
   let granted: unknown;
@@ -194,7 +200,7 @@ test("what gives credits back waits for a turn of the same payer", async (world)
   const { database } = world;
   await take(database, 1, { turn: 1, wants: [[3, "100"]] });
   const first = {
-    statement: "SELECT turn_1($1, $2::text::jsonb)",
+    statement: `SELECT ${form}($1, $2::text::jsonb)`,
     parameters: [1, turnText({ turn: 2, ...charged(1, 1), wants: [[4, "100"]] })],
   };
   await giveUp(database, 1);
@@ -224,7 +230,7 @@ test("what the chain tells waits for a turn of the same payer", async (world) =>
   await take(database, 1, { turn: 1, wants: [[5, "100"]] });
   const fact = { payer: "0xpayer", lane: "0xlane", fact: "settled", settled: "2", block: "4" };
   const first = {
-    statement: "SELECT turn_1($1, $2::text::jsonb)",
+    statement: `SELECT ${form}($1, $2::text::jsonb)`,
     parameters: [1, turnText({ turn: 2, ...charged(1, 3) })],
   };
   await meet(world, first, (other) => {

@@ -72,7 +72,7 @@ function beforeTurns(
     close: () => inner.close(),
     async ask(...asked) {
       const ask = () => inner.ask(...asked) as Promise<never>;
-      return await (asked[0].includes("turn_1") ? how(ask) : ask());
+      return await (asked[0].includes("SELECT turn_") ? how(ask) : ask());
     },
   };
 }

@@ -188,7 +188,7 @@ function goingAway(inner: Database) {
   const database: Database = {
     ...through(inner),
     async ask(statement, parameters, options) {
-      if (isAway && statement.includes("turn_1")) {
+      if (isAway && statement.includes("SELECT turn_")) {
         asked.resolve();
         await failed.promise;
         if (++failures === 1) throw unavailable();

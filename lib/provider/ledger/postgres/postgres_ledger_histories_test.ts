@@ -65,7 +65,7 @@ function hardOfHearing(inner: Database): Database {
     script: (statements) => inner.script(statements),
     close: () => inner.close(),
     async ask(statement, parameters, options) {
-      if (statement.includes("turn_1")) await inner.ask(statement, parameters, options);
+      if (statement.includes("SELECT turn_")) await inner.ask(statement, parameters, options);
       return await inner.ask(statement, parameters, options);
     },
   };

@@ -286,7 +286,7 @@ Deno.test({
       trouble: () => null,
       close: () => Promise.resolve(),
       async ask<Row>(...asked: Parameters<Database["ask"]>): Promise<Row[]> {
-        if (away && asked[0].includes("turn_1")) {
+        if (away && asked[0].includes("SELECT turn_")) {
           const { promise } = away;
           const unavailable = new KhachapuriError("database_unavailable", "so it is");
           await Promise.race([promise, turn().then(() => Promise.reject(unavailable))]);

@@ -67,7 +67,8 @@ export interface TurnAnswer {
   readonly anew: LaneJson | null;
 }
 
-const STATEMENT = "SELECT turn_1($1, $2::text::jsonb) AS answers";
+const TURN = "SELECT turn_1($1, $2::text::jsonb) AS answers";
+const TURN_OF_ONE = "SELECT turn_of_one_1($1, $2::text::jsonb) AS answers";
 /** Counters beyond are as good as without end: they fit in 64 bits with room for sums. */
 const ENDLESS = 2n ** 62n;
 
@@ -79,7 +80,8 @@ export async function takeTurns(
   patienceMs: number,
 ): Promise<TurnAnswer[]> {
   const text = JSON.stringify(turns.map(turnJson));
-  const [row] = await database.ask<{ answers: AnswerJson[] }>(STATEMENT, [session, text], {
+  const statement = turns.length === 1 ? TURN_OF_ONE : TURN;
+  const [row] = await database.ask<{ answers: AnswerJson[] }>(statement, [session, text], {
     patienceMs,
   });
   return row!.answers.map(answerOf);
