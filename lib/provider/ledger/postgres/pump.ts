@@ -212,15 +212,12 @@ export class Pump {
   async #send(desks: readonly PayerDesk[], turns: readonly LaneTurn[]): Promise<void> {
     this.#statements += 1;
     this.#gathering.goes();
-    const sentAt = this.#options.elapsed();
     const ends = endsOf(turns);
     this.#underWay += ends;
     try {
       // Should this node begin another meanwhile: what the turns hold is this one's.
       await this.#carryOut(this.#options.session(), desks, turns);
     } finally {
-      const { ended, running } = this.#queued();
-      this.#gathering.took(this.#options.elapsed() - sentAt, this.#underWay + ended + running);
       this.#underWay -= ends;
       this.#statements -= 1;
       for (const desk of desks) this.#free(desk);
@@ -238,6 +235,9 @@ export class Pump {
     try {
       const answers = await this.#takeTurns(session, desks, turns);
       if (answers === null) return;
+      // Whoever is told by it counts among those whom it took, and not as a new call yet.
+      const { ended, running } = this.#queued();
+      this.#gathering.took(elapsed() - askedAt, this.#underWay + ended + running);
       const byLane = new Map(answers.map((answer) => [answer.lane, answer]));
       isLost = desks.map((desk) => desk.answer(byLane, askedAt)).includes(false);
     } catch (thrown) {
