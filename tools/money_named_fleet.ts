@@ -2,6 +2,7 @@
 import type { NamedMutant } from "./typescript_target.ts";
 
 const TURN = "lib/provider/fleet/schema/turn.ts";
+const LANE_AFTER = "lib/provider/fleet/schema/lane_after.ts";
 const TURN_OF_ONE = "lib/provider/fleet/schema/turn_of_one.ts";
 const LANES = "lib/provider/fleet/schema/lanes.ts";
 const REAPING = "lib/provider/fleet/reaping.ts";
@@ -59,30 +60,6 @@ export const FLEET_NAMED: readonly NamedMutant[] = [
     to: "THEN 0 ELSE 0 END",
   },
   {
-    name: "what was judged on another version is granted",
-    file: TURN,
-    from: "is_stale := q.version <> l.version",
-    to: "is_stale := false",
-  },
-  {
-    name: "permits that were judged on fewer credits are kept",
-    file: TURN,
-    from: "\n      OR (q.permits IS NOT NULL AND l.charged + l.held > q.promised);",
-    to: ";",
-  },
-  {
-    name: "more is granted than a permit covers",
-    file: TURN,
-    from: "LEAST(count, room - n, (q.wants->i->>1)::int8 - l.charged - l.held - n)",
-    to: "LEAST(count, room - n)",
-  },
-  {
-    name: "an older block's ceiling counts",
-    file: TURN,
-    from: "IF q.block >= a.ceiling_block THEN",
-    to: "IF true THEN",
-  },
-  {
     name: "of one lane: a turn locks no row",
     file: TURN_OF_ONE,
     from: "WHERE id = q.account FOR NO KEY UPDATE;",
@@ -113,26 +90,26 @@ export const FLEET_NAMED: readonly NamedMutant[] = [
     to: "THEN 0 ELSE 0 END",
   },
   {
-    name: "of one lane: what was judged on another version is granted",
-    file: TURN_OF_ONE,
+    name: "what was judged on another version is granted",
+    file: LANE_AFTER,
     from: "is_stale := q.version <> l.version",
     to: "is_stale := false",
   },
   {
-    name: "of one lane: permits that were judged on fewer credits are kept",
-    file: TURN_OF_ONE,
+    name: "permits that were judged on fewer credits are kept",
+    file: LANE_AFTER,
     from: "\n    OR (q.permits IS NOT NULL AND l.charged + l.held > q.promised);",
     to: ";",
   },
   {
-    name: "of one lane: more is granted than a permit covers",
-    file: TURN_OF_ONE,
+    name: "more is granted than a permit covers",
+    file: LANE_AFTER,
     from: "LEAST(count, room - n, (q.wants->i->>1)::int8 - l.charged - l.held - n)",
     to: "LEAST(count, room - n)",
   },
   {
-    name: "of one lane: an older block's ceiling counts",
-    file: TURN_OF_ONE,
+    name: "an older block's ceiling counts",
+    file: LANE_AFTER,
     from: "IF q.block >= a.ceiling_block THEN",
     to: "IF true THEN",
   },

@@ -91,6 +91,7 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   "lib/provider/fleet/schema/pruning.ts": "SQL, which journal_pruning_test.ts has carried out",
   "lib/provider/fleet/schema/purchases.ts": "SQL, which purchase_book_test.ts has carried out",
   "lib/provider/fleet/schema/sessions.ts": "SQL, which sessions_test.ts has carried out",
+  "lib/provider/fleet/schema/lane_after.ts": "SQL, which turn_test.ts has carried out",
   "lib/provider/fleet/schema/turn_of_one.ts": "SQL, which turn_test.ts has carried out",
   "lib/provider/fleet/schema/settings.ts":
     "SQL, which settings_test.ts, buckets_test.ts and shared_last_relays_test.ts have carried out",

@@ -9,6 +9,8 @@
  * What is not numbers the node has judged (ledger/judge.ts) on the lane as it was at a version; a
  * lane of another version grants nothing, and is answered whole, to be judged anew.
  */
+import { LANE_AFTER } from "./lane_after.ts";
+
 export const TURN = `
 CREATE FUNCTION now_ms() RETURNS int8 LANGUAGE sql VOLATILE
 AS $$ SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8 $$;
@@ -131,63 +133,10 @@ BEGIN
     l := (q.lane, q.charged, q.held, q.settled, q.lane_version, q.refused, q.owed, q.steps_upto,
       q.steps_price, q.ages_beyond, q.ages_at);
     stray := CASE WHEN is_known AND is_first THEN q.credits ELSE 0 END;
-    charges := jsonb_array_length(q.rows);
     base := l.charged;
-    l.charged := l.charged + charges;
-    l.held := l.held - charges - q.releases - stray;
-    a.used := a.used + charges;
-    a.held := a.held - charges - q.releases - stray;
-    IF q.block >= a.ceiling_block THEN
-      a.ceiling := q.ceiling;
-      a.ceiling_block := q.block;
-    END IF;
-
-    n := 0;
-    is_stale := q.version <> l.version
-      OR (q.permits IS NOT NULL AND l.charged + l.held > q.promised);
-    IF NOT is_stale AND (l.refused IS NULL OR q.permits IS NOT NULL) THEN
-      room := a.ceiling - a.used - a.held;
-      FOR i IN 0 .. jsonb_array_length(q.wants) - 1 LOOP
-        count := (q.wants->i->>0)::int8;
-        m := GREATEST(0,
-          LEAST(count, room - n, (q.wants->i->>1)::int8 - l.charged - l.held - n));
-        n := n + m;
-        EXIT WHEN m < count;
-      END LOOP;
-      l.held := l.held + n;
-      a.held := a.held + n;
-    END IF;
-
+${LANE_AFTER}
     IF charges > 0 THEN
       charged_after := charged_after || (q.lane, base, q.rows)::charged_rows;
-      m := base;
-      FOR i IN 0 .. jsonb_array_length(q.steps) - 1 LOOP
-        price := (q.steps->i->>0)::int8;
-        count := (q.steps->i->>1)::int8;
-        m := m + count;
-        l.owed := l.owed + price * count;
-        IF l.steps_price[cardinality(l.steps_price)] IS DISTINCT FROM price THEN
-          l.steps_upto := l.steps_upto || m;
-          l.steps_price := l.steps_price || price;
-          l.version := l.version + 1;
-        ELSE
-          l.steps_upto[cardinality(l.steps_upto)] := m;
-        END IF;
-      END LOOP;
-      IF cardinality(l.ages_at) = 0 OR at >= l.ages_at[cardinality(l.ages_at)] + 5000 THEN
-        l.ages_beyond := l.ages_beyond || base;
-        l.ages_at := l.ages_at || at;
-        IF cardinality(l.ages_at) > 8 THEN
-          l.ages_beyond := l.ages_beyond[1:1] || l.ages_beyond[3:];
-          l.ages_at := l.ages_at[1:1] || l.ages_at[3:];
-        END IF;
-      END IF;
-    END IF;
-
-    IF n > 0 AND q.permits IS NOT NULL THEN
-      l.version := l.version + 1;
-      l.refused := NULL;
-      UPDATE lanes SET permits = q.permits WHERE id = q.lane;
     END IF;
     lanes_after := lanes_after || l;
     holds_after := holds_after || (q.lane, q.account,

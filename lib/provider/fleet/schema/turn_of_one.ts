@@ -3,6 +3,8 @@
  * turn of many lanes (turn.ts) does, by statements of single rows, for less of the database (`deno
  * task bench fleet`, row "PostgreSQL's processor").
  */
+import { LANE_AFTER } from "./lane_after.ts";
+
 export const TURN_OF_ONE = `
 -- Takes and returns what turn_1 does, of one lane.
 CREATE FUNCTION turn_of_one_1(_session int4, _lanes jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -20,7 +22,7 @@ DECLARE
   price int8;
   room int8;
   stray int8;
-  at int8;
+  at int8 := now_ms();
   is_stale boolean;
   is_known boolean;
   is_first boolean;
@@ -58,65 +60,12 @@ BEGIN
   END IF;
 
   stray := CASE WHEN is_known AND is_first THEN h.credits ELSE 0 END;
-  charges := jsonb_array_length(q.rows);
-  l.charged := l.charged + charges;
-  l.held := l.held - charges - q.releases - stray;
-  a.used := a.used + charges;
-  a.held := a.held - charges - q.releases - stray;
-  IF q.block >= a.ceiling_block THEN
-    a.ceiling := q.ceiling;
-    a.ceiling_block := q.block;
-  END IF;
-
-  is_stale := q.version <> l.version
-    OR (q.permits IS NOT NULL AND l.charged + l.held > q.promised);
-  IF NOT is_stale AND (l.refused IS NULL OR q.permits IS NOT NULL) THEN
-    room := a.ceiling - a.used - a.held;
-    FOR i IN 0 .. jsonb_array_length(q.wants) - 1 LOOP
-      count := (q.wants->i->>0)::int8;
-      m := GREATEST(0,
-        LEAST(count, room - n, (q.wants->i->>1)::int8 - l.charged - l.held - n));
-      n := n + m;
-      EXIT WHEN m < count;
-    END LOOP;
-    l.held := l.held + n;
-    a.held := a.held + n;
-  END IF;
-
+${LANE_AFTER}
   IF charges > 0 THEN
-    m := base;
-    FOR i IN 0 .. jsonb_array_length(q.steps) - 1 LOOP
-      price := (q.steps->i->>0)::int8;
-      count := (q.steps->i->>1)::int8;
-      m := m + count;
-      l.owed := l.owed + price * count;
-      IF l.steps_price[cardinality(l.steps_price)] IS DISTINCT FROM price THEN
-        l.steps_upto := l.steps_upto || m;
-        l.steps_price := l.steps_price || price;
-        l.version := l.version + 1;
-      ELSE
-        l.steps_upto[cardinality(l.steps_upto)] := m;
-      END IF;
-    END LOOP;
-    at := now_ms();
-    IF cardinality(l.ages_at) = 0 OR at >= l.ages_at[cardinality(l.ages_at)] + 5000 THEN
-      l.ages_beyond := l.ages_beyond || base;
-      l.ages_at := l.ages_at || at;
-      IF cardinality(l.ages_at) > 8 THEN
-        l.ages_beyond := l.ages_beyond[1:1] || l.ages_beyond[3:];
-        l.ages_at := l.ages_at[1:1] || l.ages_at[3:];
-      END IF;
-    END IF;
     INSERT INTO journal (reservation, at, lane, charged, price, cid, outcome, facts)
       SELECT (x->>0)::int8, (x->>1)::int8, q.lane, base + nr, (x->>2)::int8, x->>3, x->>4,
         NULLIF(x->5, 'null')
       FROM jsonb_array_elements(q.rows) WITH ORDINALITY AS r(x, nr);
-  END IF;
-
-  IF n > 0 AND q.permits IS NOT NULL THEN
-    l.version := l.version + 1;
-    l.refused := NULL;
-    UPDATE lanes SET permits = q.permits WHERE id = q.lane;
   END IF;
   l.due := l.refused IS NULL AND l.charged > l.settled AND cardinality(l.steps_upto) > 0;
   UPDATE accounts SET used = a.used, held = a.held, ceiling = a.ceiling,
