@@ -14,15 +14,19 @@ export async function readPassword(
   path: string,
   { hosts, user, database }: Pick<DatabaseAddress, "hosts" | "user" | "database">,
 ): Promise<string> {
-  const text = await readSecretText(path);
+  const [{ host, port }] = hosts as [DatabaseHost];
+  const hints = [
+    `a line is HOST:PORT:DATABASE:USER:PASSWORD, as ${host}:${port}:${database}:${user}:…`,
+  ];
+  const text = await readSecretText(path).catch((cause) => {
+    if (!(cause instanceof KhachapuriError) || cause.code !== "not_found") throw cause;
+    throw new KhachapuriError("not_found", `no password file at ${path}`, { cause, hints });
+  });
   for (const host of hosts) {
     const password = passwordIn(text, { ...host, user, database });
     if (password !== null) return password;
   }
-  const [{ host, port }] = hosts as [DatabaseHost];
-  throw new KhachapuriError("invalid_config", `${path} has no line for ${host}:${port}`, {
-    hints: [`a line is HOST:PORT:DATABASE:USER:PASSWORD, as ${host}:${port}:${database}:${user}:…`],
-  });
+  throw new KhachapuriError("invalid_config", `${path} has no line for ${host}:${port}`, { hints });
 }
 
 /** The password of the first line that fits; null: none does. */

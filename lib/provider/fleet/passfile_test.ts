@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { makeFolder } from "../../../worlds/home.ts";
+import type { KhachapuriError } from "../../errors.ts";
 import { passwordIn, readPassword } from "./passfile.ts";
 
 const ASKED = { host: "db.example", port: 5_432, database: "money", user: "nino" };
@@ -38,5 +39,9 @@ Deno.test("a file that others may read is refused, as is one without a line for 
   });
   const both = { ...address, hosts: [...address.hosts, { host: "db.example", port: 2 }] };
   assert.equal(await readPassword(path, both), "secret");
-  await assert.rejects(readPassword(`${path}.no`, address), { code: "not_found" });
+  await assert.rejects(readPassword(`${path}.no`, address), (error: KhachapuriError) => {
+    assert.deepEqual([error.code, error.message], ["not_found", `no password file at ${path}.no`]);
+    assert.match(error.hints[0]!, /as db\.example:1:money:nino:…$/);
+    return true;
+  });
 });
